@@ -1,0 +1,130 @@
+//! What is known of one visit; missing is explicit and nothing here identifies anybody.
+
+use crate::crawler;
+use serde_json::{Map, Value};
+
+/// Kind of device, as coarse as it can be and still choose an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Device {
+    /// Nothing said, or nothing understood.
+    #[default]
+    Unknown,
+    /// A small touch screen.
+    Phone,
+    /// A large touch screen.
+    Tablet,
+    /// Everything else with a screen.
+    Desktop,
+    /// A program that says so.
+    Crawler,
+}
+
+impl Device {
+    /// The word conditions compare with.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Phone => "phone",
+            Self::Tablet => "tablet",
+            Self::Desktop => "desktop",
+            Self::Crawler => "crawler",
+        }
+    }
+
+    /// The class of a `User-Agent` header; the header itself is not kept.
+    #[must_use]
+    pub fn of_user_agent(user_agent: &str) -> Self {
+        if crawler::is_crawler(user_agent) {
+            return Self::Crawler;
+        }
+        let has = |needle: &str| user_agent.contains(needle);
+        if has("iPad") || has("Tablet") || (has("Android") && !has("Mobile")) {
+            Self::Tablet
+        } else if has("Mobi") || has("iPhone") {
+            Self::Phone
+        } else if has("Windows") || has("Macintosh") || has("X11") || has("CrOS") {
+            Self::Desktop
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// The facts of one visit at decision time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Context {
+    /// Path of the page, decoded as little as the request had it; starts with `/`.
+    pub path: String,
+    /// Query parameters, decoded; the first of equal names.
+    pub query: Map<String, Value>,
+    /// Host of the referring page; never its path.
+    pub referrer: Option<String>,
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: Option<String>,
+    /// First language the browser asks for, lower case, e.g. `de-at`.
+    pub language: Option<String>,
+    /// Class of device.
+    pub device: Device,
+    /// Time of the request, milliseconds since the epoch, UTC.
+    pub time_millis: u64,
+    /// Whatever the site adds.
+    pub attributes: Map<String, Value>,
+}
+
+/// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.
+pub const BUILT_IN: [&str; 8] =
+    ["path", "query", "referrer", "country", "language", "device", "hour", "weekday"];
+
+impl Context {
+    /// The value a condition sees under a name: a built-in fact, else an attribute of the site.
+    ///
+    /// `hour` is 0–23 UTC, `weekday` 1 (Monday) – 7 (Sunday) UTC; a missing fact is `None`.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<Value> {
+        let text = |t: &Option<String>| t.as_deref().map(Value::from);
+        match name {
+            "path" => Some(Value::from(self.path.as_str())),
+            "query" => Some(Value::Object(self.query.clone())),
+            "referrer" => text(&self.referrer),
+            "country" => text(&self.country),
+            "language" => text(&self.language),
+            "device" => Some(Value::from(self.device.as_str())),
+            "hour" => Some(Value::from(self.time_millis / 3_600_000 % 24)),
+            // 1 January 1970 was a Thursday, day 4.
+            "weekday" => Some(Value::from((self.time_millis / 86_400_000 + 3) % 7 + 1)),
+            _ => self.attributes.get(name).cloned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hour_and_weekday_follow_from_the_time() {
+        // 2026-11-24 13:05 UTC, a Tuesday.
+        let context = Context { time_millis: 1_795_525_500_000, ..Context::default() };
+        assert_eq!(context.attribute("hour"), Some(Value::from(13)));
+        assert_eq!(context.attribute("weekday"), Some(Value::from(2)));
+    }
+
+    #[test]
+    fn a_site_attribute_cannot_shadow_a_built_in_fact() {
+        let mut context = Context::default();
+        context.attributes.insert("device".into(), Value::from("toaster"));
+        assert_eq!(context.attribute("device"), Some(Value::from("unknown")));
+        assert_eq!(context.attribute("country"), None);
+    }
+
+    #[test]
+    fn a_user_agent_becomes_a_class() {
+        let phone =
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148";
+        let desktop = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
+        assert_eq!(Device::of_user_agent(phone), Device::Phone);
+        assert_eq!(Device::of_user_agent(desktop), Device::Desktop);
+        assert_eq!(Device::of_user_agent(""), Device::Unknown);
+    }
+}

@@ -1,0 +1,176 @@
+//! Newtypes for everything that has a name or a number; no logic beyond checking and printing them.
+
+use std::fmt;
+
+/// Longest identifier in bytes; it travels in every receipt.
+pub const MAX_ID_BYTES: usize = 64;
+
+/// An identifier that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdError {
+    /// Nothing between the quotes.
+    Empty,
+    /// More than [`MAX_ID_BYTES`] bytes.
+    TooLong {
+        /// Bytes found.
+        bytes: usize,
+    },
+    /// A character outside the allowed set.
+    Character {
+        /// The character found.
+        found: char,
+    },
+    /// Not the expected number of hexadecimal digits.
+    Hex,
+}
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "identifier is empty; hint: use letters, digits, '-', '_' or '.'"),
+            Self::TooLong { bytes } => {
+                write!(f, "identifier has {bytes} bytes; hint: {MAX_ID_BYTES} at most")
+            }
+            Self::Character { found } => {
+                write!(f, "identifier contains {found:?}; hint: use ASCII letters, digits, '-', '_' or '.'")
+            }
+            Self::Hex => write!(f, "not 32 hexadecimal digits"),
+        }
+    }
+}
+
+impl std::error::Error for IdError {}
+
+fn check(text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.len() > MAX_ID_BYTES {
+        return Err(IdError::TooLong { bytes: text.len() });
+    }
+    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
+        Some(found) => Err(IdError::Character { found }),
+        None => Ok(()),
+    }
+}
+
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// A checked identifier: 1 to 64 ASCII letters, digits, `-`, `_` or `.`.
+            ///
+            /// # Errors
+            /// Empty, too long, or a character outside the set.
+            pub fn new(text: &str) -> Result<Self, IdError> {
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The text of the identifier.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+named! {
+    /// A marked region of a page that may be filled.
+    SlotId;
+    /// Reusable content with typed holes.
+    BlockId;
+    /// One block in one slot, as the policy sees it.
+    ArmId;
+    /// What counts as success.
+    GoalId;
+    /// A named rule over the context.
+    AudienceId;
+    /// A set of slots of which a visitor takes part in one at most.
+    LayerId;
+}
+
+macro_rules! bytes16 {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 16]);
+
+        impl $name {
+            /// Reads 32 hexadecimal digits.
+            ///
+            /// # Errors
+            /// Another length or another character.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                parse_hex(text).map(Self).ok_or(IdError::Hex)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+    )*};
+}
+
+bytes16! {
+    /// Pseudonymous unit of assignment: 128 random bits, one site, never derived from the device.
+    VisitorKey;
+    /// One page decision; 128 random bits, or shared by many visitors in contextual mode.
+    DecisionId;
+    /// Content address of a snapshot: the first 16 bytes of the SHA-256 of its payload.
+    SnapshotVersion;
+}
+
+fn parse_hex(text: &str) -> Option<[u8; 16]> {
+    let mut out = [0_u8; 16];
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        // `from_str_radix` also takes a sign.
+        if pair.contains(&b'+') {
+            return None;
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_takes_letters_digits_and_three_signs() {
+        assert!(SlotId::new("home.hero-2_a").is_ok());
+        assert_eq!(SlotId::new(""), Err(IdError::Empty));
+        assert_eq!(ArmId::new("a b"), Err(IdError::Character { found: ' ' }));
+        assert_eq!(ArmId::new(&"x".repeat(65)), Err(IdError::TooLong { bytes: 65 }));
+    }
+
+    #[test]
+    fn sixteen_bytes_print_and_parse_as_hex() {
+        let id = DecisionId([0xab; 16]);
+        assert_eq!(DecisionId::parse(&id.to_string()), Ok(id));
+        assert_eq!(DecisionId::parse("+f".repeat(16).as_str()), Err(IdError::Hex));
+        assert_eq!(DecisionId::parse("ab"), Err(IdError::Hex));
+    }
+}

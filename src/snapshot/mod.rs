@@ -1,0 +1,2 @@
+//! Everything a decision reads.
+pub mod wire;

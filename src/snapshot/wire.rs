@@ -1,0 +1,339 @@
+//! The stored shapes: the only types whose field names leave the process. A name here is a promise; a new
+//! field is optional. Everything is plain text and numbers; `compile` checks and turns it into a `Snapshot`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a marketer configures: one site. Written as `edgeloom.toml`, sent as JSON.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Config {
+    /// Name of the site; letters, digits, `-`, `_`, `.`.
+    pub site: String,
+    /// Visitors that are never personalised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<Holdout>,
+    /// What may be stored and remembered.
+    pub privacy: Privacy,
+    /// How rewards are collected and counted.
+    pub ledger: Ledger,
+    /// Named rules over the context.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<Audience>,
+    /// What counts as success.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<Goal>,
+    /// Content.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+    /// Places in pages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub slots: Vec<Slot>,
+}
+
+/// Visitors that always see the site as it is, so that the gain can be measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Holdout {
+    /// Share of visitors, in [0, 1].
+    pub share: f64,
+    /// Keep it for the life of the holdout: a new salt is a new holdout.
+    #[serde(default)]
+    pub salt: String,
+}
+
+/// How much may be remembered of a visitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Nothing is stored on or read from the device.
+    #[default]
+    Contextual,
+    /// A pseudonymous key for 24 hours, after consent to measurement.
+    Measured,
+    /// A pseudonymous key for `cookie_days`, after consent to personalisation.
+    Personal,
+}
+
+/// What may be stored and remembered.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Privacy {
+    /// The most that is ever done; without the visitor's consent it is always `contextual`.
+    pub mode: Mode,
+    /// Where the site's consent banner writes the visitor's choice. Without it nobody has consented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// Life of the visitor key in `personal` mode, days, 1–390; default 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie_days: Option<u16>,
+}
+
+/// Where the visitor's choice stands: a cookie whose value is a list of words.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Consent {
+    /// Name of the cookie the banner sets.
+    pub cookie: String,
+    /// Word in its value that means consent to measurement.
+    pub measured: String,
+    /// Word in its value that means consent to personalisation.
+    pub personal: String,
+}
+
+/// How events are collected.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Ledger {
+    /// Number of shards, 1–64; default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u8>,
+    /// How long after a decision its events count, hours, 1–336; default 72.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_hours: Option<u32>,
+    /// Other origins that may send events, e.g. `https://app.example.org`; the site's own always may.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+}
+
+/// A named rule over the context.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Audience {
+    /// Name of the audience.
+    pub id: String,
+    /// Condition in the MongoDB-style language, e.g. `{ country = { "$in" = ["DE", "AT"] } }`.
+    pub when: Value,
+}
+
+/// What counts as success.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Goal {
+    /// Name of the goal.
+    pub id: String,
+    /// Reaching a page whose path matches is the goal; `*` stands for any characters.
+    /// Without it the goal is only sent as an event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// What one success is worth when the event does not say, in the site's currency; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+}
+
+/// Content: an HTML template with typed holes `{{name}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Block {
+    /// Name of the block.
+    pub id: String,
+    /// HTML with holes `{{field}}`, `{{image.src}}`, `{{image.alt}}`; each is escaped for where it stands.
+    pub template: String,
+    /// What fills the holes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Field>,
+}
+
+/// A typed value of a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// Plain text.
+    Text(String),
+    /// Rich text: HTML of a small, safe set of elements; `edgeloom publish` sanitises it.
+    Rich(String),
+    /// A link: relative, `https:`, `http:`, `mailto:` or `tel:`.
+    Url(String),
+    /// A picture.
+    Image(Image),
+    /// A number.
+    Number(f64),
+}
+
+/// A picture with what a screen reader says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Image {
+    /// Address: relative, `https:` or `http:`.
+    pub src: String,
+    /// Alternative text; empty for decoration.
+    pub alt: String,
+    /// Width in CSS pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height in CSS pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+}
+
+/// A place in pages and who may fill it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Slot {
+    /// Name of the slot: `<edge-slot name="…">` or `data-edge-slot="…"` in the page.
+    pub id: String,
+    /// CSS selector of the element instead of a marker, so that the site needs no change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// Pages it is on; `*` stands for any characters; default all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+    /// Off: nobody is decided for; default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Only these visits; default all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Share of visitors that take part, in [0, 1]; default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<f64>,
+    /// A part of a layer: slots of one layer with parts that do not overlap never meet in one visitor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<LayerPart>,
+    /// The goal whose rate the policy learns.
+    pub goal: String,
+    /// Rule of choosing.
+    pub policy: Policy,
+    /// Options, in the order of nothing: the id decides ties.
+    pub arms: Vec<Arm>,
+}
+
+/// A part of a layer, `from` ≤ share < `to`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct LayerPart {
+    /// Name of the layer.
+    pub id: String,
+    /// Lower end, in [0, 1].
+    pub from: f64,
+    /// Upper end, in [0, 1].
+    pub to: f64,
+}
+
+/// Kinds of choosing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyKind {
+    /// Each arm with the probability that it is the best.
+    #[default]
+    Thompson,
+    /// Each arm with the same probability.
+    Uniform,
+    /// Always the arm named by `baseline`.
+    Fixed,
+}
+
+/// When Thompson sampling draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Assignment {
+    /// By published weights: a visitor keeps the arm until the weights move.
+    #[default]
+    Sticky,
+    /// A posterior draw per view.
+    PerView,
+}
+
+/// Rule of choosing and its limits.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Policy {
+    /// Kind of choosing.
+    pub kind: PolicyKind,
+    /// When to draw.
+    pub assignment: Assignment,
+    /// Least probability per arm, in [0, 1/arms]; default 0.01, or 1/arms where that is less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exploration_floor: Option<f64>,
+    /// Uniform until each arm has this many exposures; default 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burn_in: Option<u64>,
+    /// Most probability per arm, in [1/arms, 1]; default 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_share: Option<f64>,
+    /// The arm that `baseline_share` and `fixed` mean.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Least probability of the baseline, in [0, 1]; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_share: Option<f64>,
+}
+
+/// One block in one slot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Arm {
+    /// Name of the arm; default the name of the block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The block it shows; without one it shows the page as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block: Option<String>,
+    /// Off: never a candidate; default true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Only for these visits; default all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Prior belief [alpha, beta], both > 0; default [1, 1].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prior: Option<[f64; 2]>,
+}
+
+/// What is published: the configuration with what has been learned. The payload of the binary form.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Published {
+    /// The configuration.
+    pub config: Config,
+    /// What has been learned, sorted by slot.
+    pub learned: Vec<LearnedSlot>,
+}
+
+/// What has been learned about a slot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearnedSlot {
+    /// Name of the slot.
+    pub slot: String,
+    /// Its arms, sorted by name.
+    pub arms: Vec<LearnedArm>,
+}
+
+/// What has been learned about an arm.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearnedArm {
+    /// Name of the arm.
+    pub arm: String,
+    /// Exposures counted.
+    pub exposures: u64,
+    /// Exposures that were rewarded with the slot's goal.
+    pub rewards: u64,
+    /// P(best) among all enabled arms of the slot, in [0, 1].
+    pub weight: f64,
+}
