@@ -1,0 +1,128 @@
+// The guard in front of the wasm: it restarts a dead instance, keeps deadlines and fails open to the origin.
+// It decides nothing: what a page gets is `plan` in src/page.rs, how bytes move is page.mjs.
+
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import * as wasm from "../build/worker/index.js";
+import { page } from "./page.mjs";
+import { passThrough, problem } from "./origin.mjs";
+
+const API = "/_edgeloom/";
+const state = wasm.__worker_init_state();
+const pending = new Set();
+let generation = 0;
+
+/** Notes a trap: nobody waits any longer for a dead instance. */
+function die(error) {
+  if (!(error instanceof WebAssembly.RuntimeError)) return;
+  state.criticalError = true;
+  for (const reject of [...pending]) reject(error);
+}
+addEventListener("error", (event) => die(event.error));
+addEventListener("unhandledrejection", (event) => die(event.reason));
+
+/** A dead instance is replaced before the next call; its globals are gone, the runtime's state is not. */
+function alive() {
+  if (!state.criticalError) return;
+  wasm.__wbg_reset_state();
+  state.criticalError = false;
+  generation++;
+}
+
+/** Runs an asynchronous call into the wasm against a deadline and against its death. */
+async function guard(millis, run) {
+  alive();
+  let reject;
+  let timer;
+  const dead = new Promise((_, refuse) => {
+    reject = refuse;
+    pending.add(refuse);
+    timer = setTimeout(() => refuse(new Error("deadline")), millis);
+  });
+  try {
+    return await Promise.race([run(), dead]);
+  } catch (error) {
+    die(error);
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    pending.delete(reject);
+  }
+}
+
+/** A synchronous call into the wasm; `undefined` when it fails, so that the caller fails open. */
+function ask(run) {
+  try {
+    alive();
+    return run(wasm);
+  } catch (error) {
+    die(error);
+    console.error("fail-open", String(error));
+    return undefined;
+  }
+}
+
+/** What the page path may use of the wasm. */
+const engine = { ask, load: (env) => guard(5_000, () => wasm.load(env)), record: (env, events) => guard(10_000, () => wasm.record(env, events)) };
+
+export class Shard extends DurableObject {
+  #object;
+  #generation = -1;
+  #live() {
+    alive();
+    if (this.#generation !== generation) {
+      this.#object = new wasm.Shard(this.ctx, this.env);
+      this.#generation = generation;
+    }
+    return this.#object;
+  }
+  fetch(request) {
+    return guard(10_000, () => this.#live().fetch(request));
+  }
+  alarm() {
+    return guard(10_000, () => this.#live().alarm());
+  }
+}
+
+export class Root extends DurableObject {
+  #object;
+  #generation = -1;
+  #live() {
+    alive();
+    if (this.#generation !== generation) {
+      this.#object = new wasm.Root(this.ctx, this.env);
+      this.#generation = generation;
+    }
+    return this.#object;
+  }
+  fetch(request) {
+    return guard(20_000, () => this.#live().fetch(request));
+  }
+  alarm() {
+    return guard(20_000, () => this.#live().alarm());
+  }
+}
+
+export default class extends WorkerEntrypoint {
+  async fetch(request) {
+    const at = request.url.indexOf("/", 8);
+    if (at >= 0 && request.url.startsWith(API, at)) {
+      try {
+        return await guard(15_000, () => wasm.api(request, this.env, this.ctx));
+      } catch (error) {
+        console.error("api", String(error));
+        return problem(503, "Temporarily unavailable", "The service restarts; nothing was lost. Send it again.");
+      }
+    }
+    // Nothing of ours ever touches a body on its way to the origin, or an upgrade.
+    if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
+      return passThrough(request, this.env, ask);
+    }
+    return page(request, this.env, this.ctx, engine);
+  }
+  async queue(batch) {
+    await guard(30_000, () => wasm.queue(batch, this.env, this.ctx));
+  }
+  async scheduled() {
+    await guard(30_000, () => wasm.scheduled(this.env));
+  }
+}

@@ -1,0 +1,73 @@
+// Talks to the origin: the request it gets, and the clean page when it is dead. Knows nothing of slots.
+
+const INTERNAL = "x-edgeloom-";
+const LOOP = "x-edgeloom-loop";
+
+/** A problem as RFC 9457 describes it. */
+export function problem(status, title, detail) {
+  return Response.json(
+    { type: "about:blank", title, status, detail },
+    { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store", "retry-after": "1" } },
+  );
+}
+
+/**
+ * The request for the origin: its own host where one is configured, without our internal headers and, for a page
+ * that may be rewritten, without the conditions that would answer for somebody else's page.
+ */
+export function originRequest(request, env, token, { url = request.url, rewriting = false } = {}) {
+  let target = url;
+  const headers = new Headers(request.headers);
+  for (const name of request.headers.keys()) if (name.startsWith(INTERNAL)) headers.delete(name);
+  if (env.ORIGIN) {
+    const from = new URL(url);
+    target = env.ORIGIN.replace(/\/+$/, "") + from.pathname + from.search;
+    headers.set("x-forwarded-host", from.host);
+    headers.set("x-forwarded-proto", from.protocol.slice(0, -1));
+  }
+  if (token) headers.set(LOOP, token);
+  if (rewriting) {
+    headers.delete("if-none-match");
+    headers.delete("if-modified-since");
+    // What the runtime can decode; anything else would have to pass raw.
+    const accepted = headers.get("accept-encoding");
+    if (accepted) headers.set("accept-encoding", /\bbr\b/.test(accepted) ? "br, gzip" : /\bgzip\b/.test(accepted) ? "gzip" : "identity");
+  }
+  return new Request(target, { method: request.method, headers, body: request.body, redirect: "manual", signal: request.signal });
+}
+
+/** Whether this request has been through us before: the origin points back here. */
+export function isLoop(request, token) {
+  return Boolean(token) && request.headers.get(LOOP) === token;
+}
+
+/** The answer to a loop. */
+export function loopPage() {
+  return errorPage(508, "Loop detected", "The origin of this site points back to its own front. Set ORIGIN to the server behind it.");
+}
+
+/** Fetches from the origin; a dead one gives a clean page, never a dropped connection. */
+export async function fetchOrigin(request) {
+  try {
+    return await fetch(request);
+  } catch (error) {
+    console.error("origin", String(error));
+    return errorPage(502, "The site can't be reached", "The server behind this page did not answer. Please try again in a moment.");
+  }
+}
+
+/** Hands a request to the origin and its answer back, both untouched. */
+export function passThrough(request, env, ask) {
+  const token = ask((wasm) => wasm.loop_token(env));
+  return isLoop(request, token) ? loopPage() : fetchOrigin(originRequest(request, env, token));
+}
+
+function errorPage(status, title, text) {
+  const html = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${title}</title><style>body{font:1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:20vh auto;padding:0 1.5rem;color:#222;background:#fff}
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#111}}</style><h1>${title}</h1><p>${text}</p></html>`;
+  return new Response(html, {
+    status,
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
+}

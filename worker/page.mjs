@@ -1,0 +1,148 @@
+// The request path of a page, top to bottom: ask the wasm once, stream the origin's answer, fill the slots.
+// It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
+
+import { fetchOrigin, isLoop, loopPage, originRequest } from "./origin.mjs";
+
+/** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
+const FIRST_SNAPSHOT_MILLIS = 50;
+/** Edge exposures travel in batches: one call to the ledger per second and isolate. */
+const FLUSH_MILLIS = 1_000;
+const FLUSH_EVENTS = 400;
+/** More than this waiting means the ledger has been gone for long; further ones are let go (they were never acknowledged). */
+const MAX_WAITING = 20_000;
+
+const verdicts = new Map();
+let waiting = [];
+let sending = false;
+
+/** Headers of a page that are about its bytes and therefore false once a slot is filled. */
+const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age"];
+
+export async function page(request, env, ctx, engine) {
+  const facts = factsOf(request);
+  let plan = parse(engine.ask((wasm) => wasm.plan(env, facts)));
+  if (plan && isLoop(request, plan.token)) return loopPage();
+
+  const rewriting = plan ? plan.slots.length > 0 && isNavigation(request) : isNavigation(request);
+  const answer = fetchOrigin(originRequest(request, env, plan?.token, { url: plan?.url, rewriting }));
+  if (plan?.cold) {
+    await Promise.race([engine.load(env).catch(() => {}), new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
+    plan = parse(engine.ask((wasm) => wasm.plan(env, facts))) ?? plan;
+  }
+  if (plan?.stale) ctx.waitUntil(engine.load(env).catch((error) => console.error("snapshot", String(error))));
+
+  const response = await answer;
+  if (!plan || response.status !== 200 || response.webSocket) return response;
+  if (plan.reward && request.method === "GET" && isHtml(response)) later(plan.reward, env, ctx, engine);
+  if (plan.slots.length === 0 || !rewritable(response, engine)) return response;
+  return weave(request, response, plan, env, ctx, engine);
+}
+
+/** What the decision may know of the request, one fact a line; the wasm reads them in this order. */
+function factsOf(request) {
+  const h = request.headers;
+  const get = (name) => h.get(name) ?? "";
+  return [
+    request.url, get("user-agent"), get("accept-language"), get("referer"), get("cookie"), get("sec-gpc"), get("dnt"),
+    get("sec-purpose") || get("purpose"), get("cache-control"), request.cf?.country ?? "",
+  ].join("\n");
+}
+
+/** A plan is a line of JSON facts and then, per slot, its selector, its HTML and its event, split by NUL. */
+function parse(text) {
+  if (text === undefined) return undefined;
+  const parts = text.split("\0");
+  const plan = JSON.parse(parts[0]);
+  plan.slots = [];
+  for (let i = 1; i + 2 < parts.length; i += 3) plan.slots.push({ css: parts[i], html: parts[i + 1], event: parts[i + 2], seen: false });
+  return plan;
+}
+
+function isNavigation(request) {
+  const destination = request.headers.get("sec-fetch-dest");
+  if (destination) return destination === "document" || destination === "iframe" || destination === "frame";
+  return (request.headers.get("accept") ?? "").includes("text/html");
+}
+
+function isHtml(response) {
+  return /^\s*text\/html\b/i.test(response.headers.get("content-type") ?? "");
+}
+
+/** Whether the runtime can rewrite this answer; the few combinations a site has are asked once each. */
+function rewritable(response, engine) {
+  const h = response.headers;
+  const key = `${h.get("content-type") ?? ""}\n${h.get("content-encoding") ?? ""}\n${h.get("content-disposition") ?? ""}`;
+  let verdict = verdicts.get(key);
+  if (verdict === undefined) {
+    verdict = engine.ask((wasm) => wasm.rewritable(key)) ?? false;
+    if (verdicts.size > 256) verdicts.clear();
+    verdicts.set(key, verdict);
+  }
+  return verdict;
+}
+
+function weave(request, response, plan, env, ctx, engine) {
+  const rewriter = new HTMLRewriter();
+  for (const slot of plan.slots) {
+    try {
+      rewriter.on(slot.css, { element: (element) => fill(element, slot) });
+    } catch (error) {
+      console.error("slot kept its content", slot.css, String(error));
+    }
+  }
+  const csp = response.headers.get("content-security-policy");
+  rewriter.onDocument({
+    end(end) {
+      try {
+        const seen = plan.slots.filter((slot) => slot.seen);
+        if (seen.length === 0) return;
+        for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
+        const tail = csp === null ? plan.tail : engine.ask((wasm) => wasm.tail(plan.tail, csp));
+        if (tail) end.append(tail, { html: true });
+      } catch (error) {
+        console.error("page kept its end", String(error));
+      }
+    },
+  });
+  const woven = rewriter.transform(response);
+  const headers = new Headers(woven.headers);
+  for (const name of STALE_HEADERS) headers.delete(name);
+  headers.set("cache-control", "private, no-store");
+  if (plan.timing) headers.append("server-timing", plan.timing);
+  if (plan.cookie) headers.append("set-cookie", plan.cookie);
+  return new Response(woven.body, { status: response.status, statusText: response.statusText, headers });
+}
+
+/** A slot that can't be filled keeps what the origin put there. */
+function fill(element, slot) {
+  try {
+    if (slot.html) element.setInnerContent(slot.html, { html: true });
+    slot.seen = true;
+  } catch (error) {
+    console.error("slot kept its content", slot.css, String(error));
+  }
+}
+
+/** Keeps an event for the next batch; the first one of a batch sees to its sending, after the response. */
+function later(event, env, ctx, engine) {
+  if (waiting.length < MAX_WAITING) waiting.push(event);
+  if (sending) return;
+  sending = true;
+  ctx.waitUntil(flush(env, engine));
+}
+
+async function flush(env, engine) {
+  await new Promise((done) => setTimeout(done, FLUSH_MILLIS));
+  sending = false;
+  while (waiting.length > 0) {
+    const batch = waiting.splice(0, FLUSH_EVENTS);
+    try {
+      await engine.record(env, `[${batch.join(",")}]`);
+    } catch (error) {
+      // Every event has its key, so sending it again can't count it twice.
+      console.error("edge events wait", batch.length, String(error));
+      waiting.unshift(...batch);
+      return;
+    }
+  }
+}
