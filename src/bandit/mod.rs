@@ -9,11 +9,16 @@
 //! ```
 
 mod logit;
+pub mod policy;
 pub mod posterior;
 pub mod propensity;
 mod quadrature;
 pub mod rendezvous;
 pub mod sampler;
+pub mod shape;
 
+pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
 pub use posterior::{BetaPosterior, PosteriorError};
 pub use propensity::p_best;
+pub use sampler::Sampler;
+pub use shape::{Limits, LimitsError, Mixture, Shape};

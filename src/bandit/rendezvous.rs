@@ -16,17 +16,16 @@ use crate::seed::unit_interval;
 /// need equal clocks to the last bit, go to the arm that comes first. `None` only where no share is above 0.
 #[must_use]
 pub fn choose(unit: u64, salts: &[u64], shares: &[f64]) -> Option<usize> {
-    let mut first: Option<(f64, usize)> = None;
+    // The earliest clock so far as (time × share, share): products compare without a division per arm.
+    let (mut time, mut rate, mut first) = (1.0, 0.0, None);
     for (arm, (salt, share)) in salts.iter().zip(shares).enumerate() {
-        // Written so that a share that is not a number loses, too.
-        if *share > 0.0 {
-            let rings = -libm::log(unit_interval(mix(unit ^ salt))) / share;
-            if first.is_none_or(|(earliest, _)| rings < earliest) {
-                first = Some((rings, arm));
-            }
+        let hashed = -libm::log(unit_interval(mix(unit ^ salt)));
+        // hashed/share < time/rate, written so that a share that is not a number loses, too.
+        if hashed * rate < time * share {
+            (time, rate, first) = (hashed, *share, Some(arm));
         }
     }
-    first.map(|(_, arm)| arm)
+    first
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195): every bit of the input changes

@@ -48,10 +48,24 @@ impl Sampler {
     #[must_use]
     pub fn draw(&self, generator: &mut Generator) -> f64 {
         let (a, b) = self.gammas(generator);
-        if self.successes.boost.is_some() || self.failures.boost.is_some() {
-            return logistic(self.ln_odds(a, b, generator));
+        if self.is_ordinary() {
+            return a / (a + b);
         }
-        a / (a + b)
+        logistic(self.ln_odds(a, b, generator))
+    }
+
+    /// Whether the [odds](Self::odds) may be used: no draw of it leaves the range of numbers.
+    #[must_use]
+    pub(super) fn is_ordinary(&self) -> bool {
+        self.successes.boost.is_none() && self.failures.boost.is_none()
+    }
+
+    /// One draw of rate / (1 − rate) where it [is ordinary](Self::is_ordinary): in the same order as the rates and the
+    /// logits, with a logarithm less to compute, and without the ties of rates near 1.
+    #[must_use]
+    pub(super) fn odds(&self, generator: &mut Generator) -> f64 {
+        let (a, b) = self.gammas(generator);
+        a / b
     }
 
     /// One draw of ln(rate / (1 − rate)): in the same order as the rates, and finite where those round to
