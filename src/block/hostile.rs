@@ -146,15 +146,18 @@ fn assert_safe_rich(payload: &str) -> bool {
     let inner = html.strip_prefix("<div>").and_then(|html| html.strip_suffix("</div>")).unwrap();
     assert_eq!(verify(inner), Ok(()), "the canonical form is accepted: {inner:?}");
     let (elements, _) = browse(inner);
-    // In canonical HTML each `<` opens or closes an element: the browser finds those and in this order.
-    let opened: Vec<&str> = inner
-        .split('<')
-        .skip(1)
-        .filter(|tag| !tag.starts_with('/'))
-        .map(|tag| tag.split([' ', '>']).next().unwrap())
-        .collect();
-    let found: Vec<&str> = elements.iter().map(|(_, name, _)| name.as_str()).collect();
-    assert_eq!(found, opened, "{payload:?}");
+    // In canonical HTML each `<` opens or closes an element: the browser finds those, nested in the same way.
+    let (mut written, mut depth) = (Vec::new(), 1);
+    for tag in inner.split('<').skip(1).filter_map(|tag| tag.split([' ', '>']).next()) {
+        if tag.starts_with('/') {
+            depth -= 1;
+        } else {
+            written.push((depth, tag));
+            depth += usize::from(tag != "br");
+        }
+    }
+    let found: Vec<_> = elements.iter().map(|(depth, name, _)| (*depth, name.as_str())).collect();
+    assert_eq!(found, written, "{payload:?}");
     for (_, element, attributes) in &elements {
         assert!(TAGS.contains(&element.as_str()));
         for (name, value) in attributes {
