@@ -1,7 +1,7 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
-use crate::bandit::policy::{Pick, Prepared};
+use crate::bandit::{Pick, Prepared};
 use crate::context::Context;
 use crate::id::{BlockId, DecisionId, SnapshotVersion};
 use crate::receipt::Candidates;
@@ -119,12 +119,12 @@ const fn untouched(slot: usize, reason: Reason) -> Choice {
 pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed: &Seed) -> Choice {
     let view = hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]);
     let picked = match &candidates {
-        Candidates::All => slot.prepared.choose(seed.unit, view),
+        Candidates::All => Some(slot.prepared.choose(seed.unit, view)),
         some => {
             let members: Vec<usize> = (0..slot.arms.len()).filter(|arm| some.contains(*arm)).collect();
-            part(slot, &members).choose(seed.unit, view).map(|pick| Pick {
-                arm: members.get(pick.arm).copied().unwrap_or_default(),
-                propensity: pick.propensity,
+            prepared_for(slot, &members).and_then(|prepared| {
+                let pick = prepared.choose(seed.unit, view);
+                Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
             })
         }
     };
@@ -137,8 +137,9 @@ pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed:
     }
 }
 
-/// The slot's rule over a part of its arms.
-fn part(slot: &Slot, members: &[usize]) -> Prepared {
-    let arms: Vec<_> = members.iter().filter_map(|m| slot.arms.get(*m)).map(Arm::as_option).collect();
-    Prepared::new(&slot.policy.among(members), &arms, None)
+/// The slot's rule over a part of its arms; `None` when none is left, or when the fixed one is not among them.
+fn prepared_for(slot: &Slot, members: &[usize]) -> Option<Prepared> {
+    let options: Vec<_> = members.iter().filter_map(|m| slot.arms.get(*m)).map(Arm::as_option).collect();
+    let (kind, shape) = slot.policy.among(members)?;
+    Prepared::new(kind, &shape, &options, None).ok()
 }

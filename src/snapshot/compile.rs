@@ -3,10 +3,9 @@
 use super::store::Stored;
 use super::{Arm, Goal, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::policy::{Kind, Policy, Prepared};
-use crate::bandit::posterior::BetaPosterior;
-use crate::bandit::shape::Limits;
-use crate::block::{Block, Markup};
+use super::policy::Policy;
+use crate::bandit::{Assignment, BetaPosterior, Limits, LimitsError, PolicyKind, Prepared, Shape};
+use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::pattern::Pattern;
 use crate::seed::{Purpose, hash};
@@ -73,7 +72,8 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         site: compiler.site(&config.site),
         holdout: compiler.holdout(config.holdout.as_ref()),
         privacy: compiler.privacy(&config.privacy),
-        window_millis: 3_600_000 * compiler.in_range("/ledger/window_hours", config.ledger.window_hours, 72, 1, 336),
+        window_millis: 3_600_000
+            * u64::from(compiler.in_range("/ledger/window_hours", config.ledger.window_hours, 72, 1, 336)),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),
         goals: compiler.goals,
@@ -145,20 +145,20 @@ impl Compiler {
         privacy.clone()
     }
 
-    fn in_range<T: Copy + PartialOrd + Display, U: From<T>>(
+    fn in_range<T: Copy + PartialOrd + Display>(
         &mut self,
         pointer: &str,
         value: Option<T>,
         default: T,
         least: T,
         most: T,
-    ) -> U {
+    ) -> T {
         let value = value.unwrap_or(default);
         if value < least || value > most {
             self.error(pointer, format_args!("{value} is out of range, {default} is used; hint: {least} to {most}"));
-            return default.into();
+            return default;
         }
-        value.into()
+        value
     }
 
     fn origins(&mut self, origins: &[String]) -> Vec<String> {
@@ -233,15 +233,13 @@ impl Compiler {
             } else {
                 match Block::compile(block) {
                     Ok(made) => {
-                        for unused in made.unused() {
-                            self.warnings.push(Warning::advice(
-                                format!("{pointer}/fields/{unused}"),
-                                "field is not used by the template",
-                            ));
+                        for remark in made.warnings() {
+                            let block::Warning::UnusedField { field } = remark;
+                            self.warnings.push(Warning::advice(format!("{pointer}/fields/{field}"), remark));
                         }
-                        self.blocks.insert(block.id.clone(), Arc::new(made.into_markup()));
+                        self.blocks.insert(block.id.clone(), Arc::new(made.markup().clone()));
                     }
-                    Err(error) => self.error(format!("{pointer}{}", error.pointer()), error),
+                    Err(error) => self.error(format!("{pointer}/template"), error),
                 }
             }
         }
@@ -299,13 +297,14 @@ impl Compiler {
         let policy = policy(&wire.policy, &arms, at)?;
         let weights = published_weights(&arms, known);
         let options: Vec<_> = arms.iter().map(Arm::as_option).collect();
-        let prepared = Prepared::new(&policy, &options, weights.as_deref());
+        let prepared = Prepared::new(policy.kind, &policy.shape, &options, weights.as_deref());
+        let prepared = prepared.map_err(|e| Warning::error(format!("{at}/policy"), e))?;
         let shares_block = |arm: &Arm| {
             arm.block.is_some() && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
         let partial = arms.iter().any(|arm| arm.audience.is_some() || shares_block(arm));
         let enabled = wire.enabled.unwrap_or(true);
-        Ok(Slot { id, place, paths, enabled, audience, rollout, layer, goal, policy, arms, prepared, partial })
+        Ok(Slot { id, css: place.css(), place, paths, enabled, audience, rollout, layer, goal, policy, arms, prepared, partial })
     }
 
     fn arms(&mut self, wire: &wire::Slot, known: &[wire::LearnedArm], slot: &SlotId, at: &str) -> Item<Vec<Arm>> {
@@ -394,30 +393,38 @@ fn policy(wire: &wire::Policy, arms: &[Arm], at: &str) -> Item<Policy> {
             )
         })?),
     };
-    let kind = match (wire.kind, wire.assignment, baseline) {
-        (wire::PolicyKind::Thompson, wire::Assignment::Sticky, _) => Kind::Sticky,
-        (wire::PolicyKind::Thompson, wire::Assignment::PerView, _) => Kind::PerView,
-        (wire::PolicyKind::Uniform, ..) => Kind::Uniform,
-        (wire::PolicyKind::Fixed, _, Some(arm)) => Kind::Fixed(arm),
-        (wire::PolicyKind::Fixed, _, None) => {
+    let assignment = match wire.assignment {
+        wire::Assignment::Sticky => Assignment::Sticky,
+        wire::Assignment::PerView => Assignment::PerView,
+    };
+    let kind = match (wire.kind, baseline) {
+        (wire::PolicyKind::Thompson, _) => PolicyKind::Thompson(assignment),
+        (wire::PolicyKind::Uniform, _) => PolicyKind::Uniform(assignment),
+        (wire::PolicyKind::Fixed, Some(arm)) => PolicyKind::Fixed(arm),
+        (wire::PolicyKind::Fixed, None) => {
             return Err(Warning::error(
                 format!("{at}/policy/baseline"),
                 "a fixed policy shows its baseline; hint: set `baseline` to an arm of this slot",
             ));
         }
     };
-    let n_arms = arms.len() as f64;
-    let limits = Limits::new(
-        arms.len(),
+    let limits = Limits {
         // A tenth of the traffic explores at most, unless more is asked for.
-        wire.exploration_floor.unwrap_or(f64::min(0.01, 0.1 / n_arms)),
-        wire.burn_in.unwrap_or(BURN_IN),
-        wire.max_share.unwrap_or(1.0),
+        exploration_floor: wire.exploration_floor.unwrap_or(f64::min(0.01, 0.1 / arms.len() as f64)),
+        burn_in: wire.burn_in.unwrap_or(BURN_IN),
+        max_share: wire.max_share.unwrap_or(1.0),
         baseline,
-        wire.baseline_share.unwrap_or(0.0),
-    );
-    let limits = limits.map_err(|e| Warning::error(format!("{at}/policy/{}", e.field()), e))?;
-    Ok(Policy::new(kind, limits))
+        baseline_share: wire.baseline_share.unwrap_or(0.0),
+    };
+    let shape = Shape::new(limits, arms.len()).map_err(|error| {
+        let field = match &error {
+            LimitsError::Range { field, .. } => field,
+            LimitsError::Baseline { .. } | LimitsError::BaselineMissing => "baseline",
+            LimitsError::NoArms => "",
+        };
+        Warning::error(format!("{at}/policy/{field}"), error)
+    })?;
+    Ok(Policy { kind, shape })
 }
 
 /// The published P(best), where it was computed for just these arms; else it is computed anew.
