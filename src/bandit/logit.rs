@@ -110,7 +110,8 @@ impl LogitBeta {
         self.low < to && from < self.high
     }
 
-    /// Where to cut the hump into panels to begin with, each with the width of the panels around it; not sorted.
+    /// Where to cut the hump into panels to begin with, each with the width of the panels around it; not
+    /// sorted.
     pub(super) fn cuts(&self) -> impl Iterator<Item = (f64, f64)> {
         let mode = self.mode;
         let part = move |k, end: f64| {

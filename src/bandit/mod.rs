@@ -4,8 +4,8 @@
 //! propensity. The way of a choice:
 //!
 //! ```text
-//! BetaPosterior ×K ──p_best──> weights w ──Shape──> shares p ──rendezvous(unit)──────────> arm, p[arm]   (sticky)
-//!       └────────────sampler────> draws ──Mixture (same shares p)──────────────────────> arm, p[arm]   (per view)
+//! BetaPosterior ×K ──p_best──> weights ──Shape──> shares ──rendezvous(unit)──> arm, shares[arm]   sticky
+//!               └──Sampler───> draws ──Mixture (of the same shares)──────────> arm, shares[arm]   per view
 //! ```
 
 mod logit;

@@ -170,6 +170,11 @@ mod tests {
         assert_eq!(BetaPosterior::UNTOUCHED.after(u64::MAX, 0), beta(1.0, MAX_SHAPE));
     }
 
+    fn of_exponents(a: f64, b: f64) -> BetaPosterior {
+        let shape = |x| libm::exp10(x).clamp(MIN_SHAPE, MAX_SHAPE);
+        beta(shape(a), shape(b))
+    }
+
     /// For whole parameters: F(x) = Σ_{j ≥ a} C(n, j) x^j (1 − x)^(n − j), n = a + b − 1.
     fn finite_sum(a: u32, b: u32, x: f64) -> f64 {
         let n = a + b - 1;
@@ -233,7 +238,7 @@ mod tests {
         fn a_quantile_is_the_inverse_of_the_distribution(
             a in -12.0..12.0_f64, b in -12.0..12.0_f64, share in 0.001..0.999_f64
         ) {
-            let belief = beta(libm::exp10(a).clamp(MIN_SHAPE, MAX_SHAPE), libm::exp10(b).clamp(MIN_SHAPE, MAX_SHAPE));
+            let belief = of_exponents(a, b);
             let x = belief.quantile(share);
             prop_assert!((0.0..=1.0).contains(&x));
             // Near 0 and 1 the rate itself has too few digits: the step to its neighbour is what can be asked.
@@ -245,7 +250,7 @@ mod tests {
         fn the_distribution_function_never_falls(
             a in -12.0..12.0_f64, b in -12.0..12.0_f64, x in 0.0..1.0_f64, y in 0.0..1.0_f64
         ) {
-            let belief = beta(libm::exp10(a).clamp(MIN_SHAPE, MAX_SHAPE), libm::exp10(b).clamp(MIN_SHAPE, MAX_SHAPE));
+            let belief = of_exponents(a, b);
             let (low, high) = (belief.cdf(x.min(y)), belief.cdf(x.max(y)));
             prop_assert!((0.0..=1.0).contains(&low) && low <= high + 1e-9 && high <= 1.0);
         }

@@ -34,8 +34,8 @@ pub(super) struct Rule {
 impl Rule {
     /// Builds the rule; some microseconds, so callers make one and keep it.
     ///
-    /// A function through the nodes is Σ c_k P_k with c_k = (2k + 1)/2 · Σ_j w_j P_k(x_j) f_j, and the integral of P_k
-    /// up to x is (P_{k+1}(x) − P_{k−1}(x)) / (2k + 1).
+    /// A function through the nodes is Σ c_k P_k with c_k = (2k + 1)/2 · Σ_j w_j P_k(x_j) f_j, and the
+    /// integral of P_k up to x is (P_{k+1}(x) − P_{k−1}(x)) / (2k + 1).
     pub(super) fn new() -> Self {
         let (mut nodes, mut weights) = ([0.0; NODES], [0.0; NODES]);
         let descending = HALF.iter().rev().map(|&(x, w)| (-x, w));

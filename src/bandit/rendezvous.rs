@@ -2,10 +2,10 @@
 //! it as long as the shares stay; deliberately without memory.
 //!
 //! Each arm runs an exponential clock with the rate w_a, and the first to ring wins: argmin −ln(u_a)/w_a with
-//! u_a in (0, 1) a hash of unit and arm (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003, for the clocks; Thaler &
-//! Ravishankar 1998, doi:10.1109/90.663936, for the hash). When shares move by a total variation of d, little more
-//! than d of the units move, and those only between arms whose shares have changed against each other. A new arm takes units but sends
-//! none from one old arm to another.
+//! u_a in (0, 1) a hash of unit and arm (Efraimidis & Spirakis 2006, doi:10.1016/j.ipl.2005.11.003, for the
+//! clocks; Thaler & Ravishankar 1998, doi:10.1109/90.663936, for the hash). When shares move by a total
+//! variation of d, little more than d of the units move, and from one arm to another only where the other's
+//! share has grown against the one's. So a new arm takes units, but sends none between the old ones.
 
 use crate::seed::unit_interval;
 
@@ -14,22 +14,58 @@ use crate::seed::unit_interval;
 /// `unit` and each salt are 64-bit hashes, so that they look random; an arm keeps its salt for life. Shares
 /// are weights ≥ 0 that need not add up to 1. An arm whose share is not above 0 never wins; ties, which
 /// need equal clocks to the last bit, go to the arm that comes first. `None` only where no share is above 0.
+///
+/// Clocks are first compared to three digits, and to the last one only where two are that close: two thirds
+/// of the time are saved, and the winner is the same.
 #[must_use]
 pub fn choose(unit: u64, salts: &[u64], shares: &[f64]) -> Option<usize> {
-    // The earliest clock so far as (time × share, share): products compare without a division per arm.
-    let (mut time, mut rate, mut first) = (1.0, 0.0, None);
+    let (mut first, mut second, mut winner) = (f64::INFINITY, f64::INFINITY, 0);
     for (arm, (salt, share)) in salts.iter().zip(shares).enumerate() {
-        let hashed = -libm::log(unit_interval(mix(unit ^ salt)));
-        // hashed/share < time/rate, written so that a share that is not a number loses, too.
-        if hashed * rate < time * share {
-            (time, rate, first) = (hashed, *share, Some(arm));
-        }
+        let u = unit_interval(mix(unit ^ salt));
+        // Written so that a share that is not a number loses, too.
+        let clock = if *share > 0.0 { quick_minus_ln(u) / share } else { f64::INFINITY };
+        let later = if clock < first { first } else { clock };
+        second = if later < second { later } else { second };
+        winner = if clock < first { arm } else { winner };
+        first = if clock < first { clock } else { first };
     }
-    first
+    if first * CLEAR < second { Some(winner) } else { choose_exactly(unit, salts, shares) }
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195): every bit of the input changes
-/// about half of the output.
+/// The definition: the arm with the smallest −ln(u_a)/w_a.
+#[cold]
+fn choose_exactly(unit: u64, salts: &[u64], shares: &[f64]) -> Option<usize> {
+    let mut first: Option<(f64, usize)> = None;
+    for (arm, (salt, share)) in salts.iter().zip(shares).enumerate() {
+        if *share > 0.0 {
+            let clock = -libm::log(unit_interval(mix(unit ^ salt))) / share;
+            if first.is_none_or(|(earliest, _)| clock < earliest) {
+                first = Some((clock, arm));
+            }
+        }
+    }
+    first.map(|(_, arm)| arm)
+}
+
+/// Quick clocks that differ by this factor are in the right order: each is right to 1e-4.
+const CLEAR: f64 = 1.001;
+
+/// −ln(u) for u in (0, 1) with a relative error below 1e-4, without branch or division.
+///
+/// With u = m·2^k and m in [√½, √2): −ln u = −k·ln 2 − ln m, and ln m is a polynomial of degree 5 without
+/// constant term in m − 1, fitted at Chebyshev nodes; so the error stays relative near u = 1 as well.
+fn quick_minus_ln(u: f64) -> f64 {
+    /// Bits of √½: what lies above it in the fraction belongs to the next power of two.
+    const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+    let bits = u.to_bits();
+    let k = (bits.wrapping_sub(ROOT_HALF) as i64) >> 52;
+    let f = f64::from_bits(bits.wrapping_sub((k as u64) << 52)) - 1.0;
+    let series = (0.999_962 - 0.499_502 * f) + f * f * ((0.336_688 - 0.270_102 * f) + f * f * 0.173_486);
+    -(k as f64 * std::f64::consts::LN_2 + f * series)
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195): every bit of the
+/// input changes about half of the output.
 fn mix(bits: u64) -> u64 {
     let z = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -126,7 +162,30 @@ mod tests {
         assert_eq!(choose(1, &[5, 5], &[0.5, 0.5]), Some(0));
     }
 
+    #[test]
+    fn quick_clocks_are_right_to_four_digits() {
+        let mut generator = Generator::new(9);
+        for _ in 0..N {
+            // Over all magnitudes, towards 0 as well as towards 1.
+            let tail = generator.unit() / f64::from(1_u32 << (generator.bits() % 32));
+            for u in [tail, 1.0 - tail] {
+                let exact = -libm::log(u);
+                assert!((quick_minus_ln(u) - exact).abs() < 1e-4 * exact, "{u:e}");
+            }
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn the_quick_way_finds_the_exact_winner(
+            unit: u64, arms in prop::collection::vec((any::<u64>(), 0.0..1.0_f64), 0..9)
+        ) {
+            let (salts, shares): (Vec<_>, Vec<_>) = arms.into_iter().unzip();
+            prop_assert_eq!(choose(unit, &salts, &shares), choose_exactly(unit, &salts, &shares));
+        }
+
         #[test]
         fn the_winner_has_a_share(unit: u64, arms in prop::collection::vec((any::<u64>(), any::<f64>()), 0..9)) {
             let (salts, shares): (Vec<_>, Vec<_>) = arms.into_iter().unzip();

@@ -23,8 +23,9 @@ impl Limits {
     pub const NONE: Self =
         Self { exploration_floor: 0.0, burn_in: 0, max_share: 1.0, baseline: None, baseline_share: 0.0 };
 
-    /// The nearest limits that `n_arms` can keep: for the candidates left of a longer list, where e.g. a maximum of 0.3 for four
-    /// arms can't hold for two. Numbers that are none become those of [`Limits::NONE`]. The caller gives `baseline` as a position among the candidates.
+    /// The nearest limits that `n_arms` can keep: for the candidates left of a longer list, where e.g. a
+    /// maximum of 0.3 for four arms can't hold for two. `baseline` must already be a position among the
+    /// candidates. Where a number is none, there is no limit.
     #[must_use]
     pub fn fitted(self, n_arms: usize) -> Self {
         let within = |value: f64, least: f64, most: f64, otherwise: f64| {
@@ -156,10 +157,11 @@ impl Shape {
 
     /// How the policy's weights are mixed so that all limits hold together.
     ///
-    /// With K arms, floor f, maximum m and baseline share b, the final shares are p = f + (1 − K·f)·q, so q must keep
-    /// m' = (m − f)/(1 − K·f) and b' = (b − f)/(1 − K·f). First the maximum: q = (1 − λ)·w + λ/K with
-    /// λ = (max w − m')/(max w − 1/K). Then the baseline e: q ← (1 − μ)·q + μ·e with μ = (b' − q_e)/(1 − q_e), which
-    /// lifts no other arm. The floor is added last, so it holds whatever came before. `weights` are ≥ 0 and add up to 1.
+    /// With K arms, floor f, maximum m and baseline share b, the final shares are p = f + (1 − K·f)·q, so q
+    /// must keep m' = (m − f)/(1 − K·f) and b' = (b − f)/(1 − K·f). First the maximum: q = (1 − λ)·w + λ/K
+    /// with λ = (max w − m')/(max w − 1/K). Then the baseline e: q ← (1 − μ)·q + μ·e with μ = (b' − q_e)/(1 −
+    /// q_e), which lifts no other arm. The floor is added last, so it holds whatever came before. `weights`
+    /// are ≥ 0 and add up to 1.
     #[must_use]
     pub fn mixture(&self, weights: &[f64]) -> Mixture {
         let Limits { exploration_floor: floor, max_share, baseline, baseline_share, .. } = self.limits;
