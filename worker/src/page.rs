@@ -2,7 +2,7 @@
 //! inside the wasm; `page.mjs` moves the bytes.
 
 use crate::visitor::{Address, Facts, Visit, visit_of};
-use edgeloom::assemble::{ScriptPolicy, json_island, script_policy, server_timing};
+use edgeloom::assemble::{ScriptPolicy, Timing, json_island, script_policy, server_timing};
 use edgeloom::context::Device;
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
@@ -127,13 +127,14 @@ fn fill(
     }
     let seed = seed_of(snapshot, &visit, moment);
     let decision = decide(snapshot, &visit.context, &seed);
-    let mut page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
+    let page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
     let mut island = Map::new();
     let mut timing = Vec::new();
     for choice in &decision.choices {
         let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
         page.slot(slot, choice, parts, &mut island);
-        timing.push((slot.id.as_str(), arm_name(slot, choice).unwrap_or("-")));
+        let arm = arm_name(slot, choice).unwrap_or("-");
+        timing.push(format!("{}={arm}", slot.id));
     }
     let decisions = json!({
         "snapshot": snapshot.version.to_string(),
@@ -145,7 +146,9 @@ fn fill(
     if visit.mode != Mode::Contextual && watched {
         plan.tail.push_str(BEACON);
     }
-    plan.timing = server_timing(&snapshot.version, &timing);
+    let description = timing.join(", ");
+    plan.timing =
+        server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&description) }]);
     plan.cookie = visit.set_cookie;
 }
 
@@ -179,7 +182,7 @@ struct Page<'p> {
 
 impl Page<'_> {
     /// Writes what one slot gets, and what the page is told about it.
-    fn slot(&mut self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut Map<String, Value>) {
+    fn slot(&self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut Map<String, Value>) {
         let contextual = self.visit.mode == Mode::Contextual;
         let measured = self.watched && choice.reason != Reason::Default;
         let receipt = measured.then(|| self.receipt(slot, choice));
@@ -197,7 +200,7 @@ impl Page<'_> {
         island.insert(slot.id.to_string(), told);
 
         parts.push(NUL);
-        parts.push_str(slot.place.css());
+        parts.push_str(&slot.css);
         parts.push(NUL);
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
@@ -292,9 +295,7 @@ fn is_ascii_superset(label: &str) -> bool {
 
 /// The tail of a page with a content security policy: scripts carry its nonce, or stay out where it forbids them.
 pub fn tail(tail: &str, policy: &str) -> String {
-    // The runtime joins several header lines with commas; a policy itself has none outside of values we don't read.
-    let policies: Vec<&str> = policy.split(',').map(str::trim).collect();
-    match script_policy(&policies) {
+    match script_policy(&[policy]) {
         ScriptPolicy::SameOrigin => tail.to_string(),
         ScriptPolicy::Nonce(nonce) => tail.replace("<script ", &format!("<script nonce=\"{nonce}\" ")),
         ScriptPolicy::Blocked => tail.replace(BEACON, ""),

@@ -1,0 +1,46 @@
+//! `cargo xtask bench`: each `tests/bench/NAME.mjs` beside its peers, into `target/bench/NAME.json`.
+
+use crate::build::{self, ALREADY_BUILT};
+use crate::process;
+use crate::project::Project;
+use crate::stamp::files_below;
+use crate::steps::step;
+use crate::{bundle, table};
+use anyhow::{Result, bail, ensure};
+use std::fs;
+
+/// The command: one benchmark, or all of them.
+///
+/// # Errors
+/// When a benchmark does not exist, does not run or misses one of its targets.
+pub fn run(project: &Project, args: &[String]) -> Result<()> {
+    ensure!(args.len() <= 1, "bench takes one name at most");
+    let folder = project.path("tests/bench");
+    let mut scripts = files_below(&folder)?;
+    scripts.retain(|file| {
+        file.extension().is_some_and(|ending| ending == "mjs") && file.parent() == Some(&folder)
+    });
+    let stem = |file: &std::path::Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<String> = scripts.iter().map(|file| stem(file)).collect();
+    if let Some(name) = args.first() {
+        scripts.retain(|file| stem(file) == *name);
+        if scripts.is_empty() {
+            bail!("there is no benchmark `{name}`; there are: {}", names.join(", "));
+        }
+    }
+    build::ensure_built(project)?;
+    bundle::ensure_bundled(project)?;
+    fs::create_dir_all(project.path("target/bench"))?;
+    let mut n_missed = 0;
+    for script in &scripts {
+        let name = stem(script);
+        let result = project.path("target/bench").join(format!("{name}.json"));
+        let _ = fs::remove_file(&result);
+        step(&format!("benchmark {name}"), || {
+            process::run(project.node().arg("--expose-gc").arg(script).env(ALREADY_BUILT, "1").env("CI", "1"))
+        })?;
+        n_missed += table::print(&result)?;
+    }
+    ensure!(n_missed == 0, "{n_missed} targets missed");
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Compiles the two wasm crates and generates the JavaScript around them.
+//!
+//! The generator is linked in as a library, so the workspace's lock file keeps it and the crates at one version.
+
+use crate::process::run;
+use crate::project::Project;
+use crate::stamp::{Inputs, Stamp};
+use crate::steps::step;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::Path;
+use wasm_bindgen_cli_support::Bindgen;
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// One wasm crate and what it becomes.
+struct Face {
+    package: &'static str,
+    /// Base name of the generated files.
+    name: &'static str,
+    /// Folder they go to.
+    into: &'static str,
+    host: Host,
+}
+
+enum Host {
+    /// An ES module that imports its `.wasm` as the runtime's compiled module and can be restarted after a trap.
+    Worker,
+    /// An ES module that is initialised by its user: by URL in a browser, by compiled module in a Worker or in Node.
+    Web,
+}
+
+const FACES: [Face; 2] = [
+    Face { package: "edgeloom-worker", name: "index", into: "build/worker", host: Host::Worker },
+    Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", host: Host::Web },
+];
+
+/// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// For looking into a trap.
+    Keep,
+    /// What is shipped.
+    Drop,
+}
+
+/// Brings `build/worker` and `build/web` up to date.
+///
+/// # Errors
+/// When the compiler or the generator fails.
+pub fn build(project: &Project, names: Names) -> Result<()> {
+    let mut cargo = project.cargo();
+    cargo.args(["build", "--lib", "--release", "--target", TARGET]);
+    for face in &FACES {
+        cargo.args(["--package", face.package]);
+    }
+    step("compiling the Worker and the browser's core to wasm", || run(&mut cargo))?;
+    for face in &FACES {
+        generate(project, face, names)?;
+    }
+    Ok(())
+}
+
+fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
+    let file = format!("{}.wasm", face.package.replace('-', "_"));
+    let wasm = project.path("target").join(TARGET).join("release").join(file);
+    let out = project.path(face.into);
+    let kept = if names == Names::Keep { "names" } else { "" };
+    // This source is an input too: other flags make other files.
+    let inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    let stamp = Stamp::new(project, face.package, inputs);
+    if stamp.is_fresh() && out.join(format!("{}.js", face.name)).exists() {
+        return Ok(());
+    }
+    step(&format!("generating {}", face.into), || {
+        let fresh = project.path("target/xtask-out").join(face.name);
+        let _ = fs::remove_dir_all(&fresh);
+        bindgen(face, &wasm, names).and_then(|mut generator| generator.generate(&fresh))?;
+        if matches!(face.host, Host::Worker) {
+            // wrangler's bundler knows `.wasm` imports as compiled modules, but not yet their newer spelling.
+            let glue = fresh.join(format!("{}.js", face.name));
+            fs::write(&glue, fs::read_to_string(&glue)?.replace("import source ", "import "))?;
+        }
+        replace_folder(&fresh, &out)
+    })?;
+    stamp.renew()
+}
+
+fn bindgen(face: &Face, wasm: &Path, names: Names) -> Result<Bindgen> {
+    let mut generator = Bindgen::new();
+    generator.input_path(wasm).out_name(face.name).typescript(matches!(face.host, Host::Web));
+    generator.remove_name_section(names == Names::Drop).remove_producers_section(true);
+    match face.host {
+        Host::Worker => {
+            // The guard in worker/entry.mjs restarts the instance with these after a trap.
+            generator.module(true)?.reset_state_function(true).force_enable_abort_handler(true);
+        }
+        Host::Web => {
+            generator.web(true)?;
+        }
+    }
+    Ok(generator)
+}
+
+/// Swaps a finished folder in, so that a running `wrangler dev` never sees half of one.
+fn replace_folder(fresh: &Path, place: &Path) -> Result<()> {
+    if let Some(parent) = place.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    if place.exists() {
+        fs::remove_dir_all(place)?;
+    }
+    fs::rename(fresh, place).with_context(|| format!("moving the generated files to {}", place.display()))
+}
