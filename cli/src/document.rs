@@ -26,12 +26,18 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let cannot = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::NotFound { "; hint: `edgeloom init` writes one" } else { "" };
+            let hint = if error.kind() == std::io::ErrorKind::NotFound {
+                "; hint: `edgeloom init` writes one"
+            } else {
+                ""
+            };
             Failure::unusable(format_args!("{name} can't be read: {error}{hint}"))
         };
         let size = fs::metadata(path).map_err(cannot)?.len();
         if size > MAX_FILE_BYTES {
-            return Err(Failure::unusable(format_args!("{name} has {size} bytes; hint: {MAX_FILE_BYTES} at most")));
+            return Err(Failure::unusable(format_args!(
+                "{name} has {size} bytes; hint: {MAX_FILE_BYTES} at most"
+            )));
         }
         let text = String::from_utf8(fs::read(path).map_err(cannot)?).map_err(|error| {
             let valid = error.utf8_error().valid_up_to();
@@ -80,7 +86,8 @@ impl Document {
         match Parsed::parse(source.text.clone()) {
             Ok(parsed) => Ok(Self { source, parsed }),
             Err(error) => {
-                let finding = Finding::error(format_args!("this is no TOML: {}", error.message())).at("", error.span());
+                let finding =
+                    Finding::error(format_args!("this is no TOML: {}", error.message())).at("", error.span());
                 Err((source, finding))
             }
         }

@@ -144,6 +144,8 @@ fn run(command: Command, output: &Output) -> Result<ExitCode, Failure> {
         Command::Versions { access } => versions::run(&access.open()?, output),
         Command::Schema => schema::run(output),
         Command::Init { file } => starter::run(&file, output),
-        Command::Replay { snapshot, keys_env, receipt } => replay::run(&snapshot, &keys_env, &receipt, output),
+        Command::Replay { snapshot, keys_env, receipt } => {
+            replay::run(&snapshot, &keys_env, &receipt, output)
+        }
     }
 }

@@ -24,7 +24,8 @@ impl Output {
     /// Prints a result: the document for programs, the text for people.
     pub fn result(&self, document: &impl Serialize, text: impl FnOnce() -> String) {
         let text = if self.json {
-            serde_json::to_string_pretty(document).unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string())
+            serde_json::to_string_pretty(document)
+                .unwrap_or_else(|error| json!({ "error": error.to_string() }).to_string())
         } else {
             text()
         };

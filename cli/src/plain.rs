@@ -3,7 +3,7 @@
 use crate::document::Document;
 use crate::finding::Finding;
 use toml_edit::visit::{Visit, visit_value};
-use toml_edit::{Value, Formatted};
+use toml_edit::{Formatted, Value};
 
 /// Everything in a file that has no JSON form.
 pub fn check(document: &Document) -> Vec<Finding> {

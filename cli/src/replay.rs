@@ -17,13 +17,17 @@ use std::process::ExitCode;
 /// The snapshot or the keys can't be read; the receipt is not genuine; the snapshot does not bear it out.
 pub fn run(file: &Path, keys_env: &str, token: &str, output: &Output) -> Result<ExitCode, Failure> {
     let name = file.display();
-    let keys = std::env::var(keys_env)
-        .map_err(|_| Failure::unusable(format_args!("{keys_env} is not set; hint: the keys as the Worker has them")))?;
-    let keys = Keyring::parse(&keys).map_err(|error| Failure::unusable(format_args!("{keys_env}: {error}")))?;
-    let bytes = fs::read(file).map_err(|error| Failure::unusable(format_args!("{name} can't be read: {error}")))?;
+    let keys = std::env::var(keys_env).map_err(|_| {
+        Failure::unusable(format_args!("{keys_env} is not set; hint: the keys as the Worker has them"))
+    })?;
+    let keys =
+        Keyring::parse(&keys).map_err(|error| Failure::unusable(format_args!("{keys_env}: {error}")))?;
+    let bytes =
+        fs::read(file).map_err(|error| Failure::unusable(format_args!("{name} can't be read: {error}")))?;
     let stored = store::decode(&bytes).map_err(|error| Failure::unusable(format_args!("{name}: {error}")))?;
     let (snapshot, _) = compile(&stored);
-    let receipt = keys.verify(token).map_err(|error| Failure::refused(format_args!("the receipt: {error}")))?;
+    let receipt =
+        keys.verify(token).map_err(|error| Failure::refused(format_args!("the receipt: {error}")))?;
     let choice = edgeloom::replay::replay(&snapshot, &receipt)
         .map_err(|error| Failure::refused(format_args!("the receipt does not fit: {error}")))?;
     show(&snapshot, &receipt, &choice, output);

@@ -48,7 +48,9 @@ fn cleaner() -> Builder<'static> {
         .url_schemes(LINK_SCHEMES.into_iter().collect())
         .url_relative(ammonia::UrlRelative::PassThrough)
         .link_rel(None)
-        .attribute_filter(|element, name, value| accepts_attribute(element, name, value).then(|| value.into()));
+        .attribute_filter(|element, name, value| {
+            accepts_attribute(element, name, value).then(|| value.into())
+        });
     builder
 }
 
@@ -60,8 +62,6 @@ fn clean(cleaner: &Builder<'_>, text: &str) -> String {
 
 /// What goes and what comes, piece by piece.
 fn told(before: &str, after: &str) -> String {
-    let diff = TextDiff::from_words(pieces(before).as_str(), pieces(after).as_str()).ops().len();
-    let _ = diff;
     let (old, new) = (pieces(before), pieces(after));
     let diff = TextDiff::from_lines(old.as_str(), new.as_str());
     let changes = diff.iter_all_changes().filter(|change| !change.value().trim().is_empty());

@@ -17,12 +17,15 @@ const STARTER: &str = include_str!("../starter.toml");
 pub fn run(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
     let name = file.display();
     // `create_new`: looking first and writing then would leave a moment between.
-    let written =
-        OpenOptions::new().write(true).create_new(true).open(file).and_then(|mut to| to.write_all(STARTER.as_bytes()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(file)
+        .and_then(|mut to| to.write_all(STARTER.as_bytes()));
     written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            Failure::unusable(format_args!("{name} exists already; hint: name another file, or remove this one"))
-        }
+        ErrorKind::AlreadyExists => Failure::unusable(format_args!(
+            "{name} exists already; hint: name another file, or remove this one"
+        )),
         _ => Failure::unusable(format_args!("{name} can't be written: {error}")),
     })?;
     output.result(&json!({ "created": name.to_string() }), || {

@@ -46,7 +46,8 @@ mod tests {
 
     #[test]
     fn columns_line_up_and_steer_no_terminal() {
-        let rows = vec![vec!["a\u{1b}[2J".to_string(), "x".to_string()], vec!["b".to_string(), "é".to_string()]];
+        let rows =
+            vec![vec!["a\u{1b}[2J".to_string(), "x".to_string()], vec!["b".to_string(), "é".to_string()]];
         assert_eq!(render(&["n", "value"], rows), "n      value\na\u{fffd}[2J  x\nb      é");
     }
 

@@ -14,8 +14,12 @@ pub fn pointer(path: &serde_ignored::Path) -> String {
         Path::Root => String::new(),
         Path::Seq { parent, index } => format!("{}/{index}", pointer(parent)),
         // RFC 6901 escapes.
-        Path::Map { parent, key } => format!("{}/{}", pointer(parent), key.replace('~', "~0").replace('/', "~1")),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => pointer(parent),
+        Path::Map { parent, key } => {
+            format!("{}/{}", pointer(parent), key.replace('~', "~0").replace('/', "~1"))
+        }
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            pointer(parent)
+        }
     }
 }
 
@@ -38,10 +42,17 @@ fn known_keys(parent: &str) -> Vec<String> {
     let schema = schema_for!(Config).to_value();
     let mut at = vec![&schema];
     for token in parent.split('/').skip(1) {
-        at = at.into_iter().flat_map(|node| resolve(node, &schema)).filter_map(|node| step(node, token)).collect();
+        at = at
+            .into_iter()
+            .flat_map(|node| resolve(node, &schema))
+            .filter_map(|node| step(node, token))
+            .collect();
     }
     let nodes = at.into_iter().flat_map(|node| resolve(node, &schema));
-    nodes.filter_map(|node| node.get("properties")?.as_object()).flat_map(|keys| keys.keys().cloned()).collect()
+    nodes
+        .filter_map(|node| node.get("properties")?.as_object())
+        .flat_map(|keys| keys.keys().cloned())
+        .collect()
 }
 
 /// The schemas a schema stands for: what it refers to, each of its alternatives.
