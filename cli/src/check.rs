@@ -66,9 +66,12 @@ pub fn look(file: &Path) -> Result<Checked, Failure> {
             return Ok(Checked::Unreadable { source: document.into_source(), findings });
         }
     };
-    findings.extend(plain::check(&document));
     findings.extend(rich::sanitise(&mut config, &document));
     findings.extend(snapshot::check(&config).into_iter().map(|warning| place(warning, &config, &document)));
+    // Where the core says what a number should be, that says more than that it is none.
+    let plain = plain::check(&document).into_iter();
+    let plain: Vec<_> = plain.filter(|new| findings.iter().all(|known| known.span != new.span)).collect();
+    findings.extend(plain);
     // From top to bottom, like the file; what has no place first.
     findings.sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
     Ok(Checked::Readable { config: Box::new(config), document, findings })

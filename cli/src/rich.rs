@@ -9,7 +9,7 @@ use edgeloom::snapshot::wire::{Config, Field};
 use similar::{ChangeTag, TextDiff};
 use std::collections::{HashMap, HashSet};
 
-/// Changes that are told one by one; the rest is counted.
+/// Pieces that are told one by one; the rest is counted.
 const MAX_TOLD: usize = 4;
 
 /// Makes all rich text of a configuration safe, and says what that changed.
@@ -60,24 +60,20 @@ fn clean(cleaner: &Builder<'_>, text: &str) -> String {
     cleaner.clean(text).to_string().replace("&nbsp;", "\u{a0}")
 }
 
-/// What goes and what comes, piece by piece.
+/// What goes, piece by piece; what stays is the hint.
 fn told(before: &str, after: &str) -> String {
     let (old, new) = (pieces(before), pieces(after));
     let diff = TextDiff::from_lines(old.as_str(), new.as_str());
-    let changes = diff.iter_all_changes().filter(|change| !change.value().trim().is_empty());
-    let mut said: Vec<String> = changes
-        .filter_map(|change| match change.tag() {
-            ChangeTag::Delete => Some(format!("without `{}`", change.value().trim_end_matches('\n'))),
-            ChangeTag::Insert => Some(format!("with `{}`", change.value().trim_end_matches('\n'))),
-            ChangeTag::Equal => None,
-        })
-        .collect();
-    let n_more = said.len().saturating_sub(MAX_TOLD);
-    said.truncate(MAX_TOLD);
+    let gone = diff.iter_all_changes().filter(|change| change.tag() == ChangeTag::Delete);
+    let mut gone: Vec<String> =
+        gone.map(|change| change.value().trim()).filter(|piece| !piece.is_empty()).map(|p| format!("`{p}`")).collect();
+    let n_more = gone.len().saturating_sub(MAX_TOLD);
+    gone.truncate(MAX_TOLD);
     if n_more > 0 {
-        said.push(format!("and {n_more} more changes"));
+        gone.push(format!("{n_more} more pieces"));
     }
-    format!("this rich text is published {}; hint: write it as it will be: {after}", said.join(", "))
+    let how = if gone.is_empty() { "written differently".to_string() } else { format!("without {}", gone.join(", ")) };
+    format!("this rich text is published {how}; hint: write it as it will be: {after}")
 }
 
 /// A line for each tag and each text between tags.
