@@ -13,40 +13,21 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// A file that has been looked at.
-pub enum Checked {
-    /// It says something, though perhaps not all right.
-    Readable {
-        /// What it says, rich text made safe.
-        config: Box<Config>,
-        /// The file.
-        document: Document,
-        /// What was found.
-        findings: Vec<Finding>,
-    },
-    /// It says nothing.
-    Unreadable {
-        /// The file.
-        source: Source,
-        /// Why.
-        findings: Vec<Finding>,
-    },
+pub struct Checked {
+    /// The file.
+    pub source: Source,
+    /// What was found, from top to bottom.
+    pub findings: Vec<Finding>,
+    /// What the file says, though perhaps not all right; `None` where it can't be read that far.
+    pub content: Option<Content>,
 }
 
-impl Checked {
-    /// The file.
-    pub const fn source(&self) -> &Source {
-        match self {
-            Self::Readable { document, .. } => document.source(),
-            Self::Unreadable { source, .. } => source,
-        }
-    }
-
-    /// What was found.
-    pub fn findings(&self) -> &[Finding] {
-        match self {
-            Self::Readable { findings, .. } | Self::Unreadable { findings, .. } => findings,
-        }
-    }
+/// What a file says.
+pub struct Content {
+    /// The configuration, rich text made safe.
+    pub config: Config,
+    /// Where in the file it stands.
+    pub document: Document,
 }
 
 /// Looks at a file.
@@ -54,32 +35,30 @@ impl Checked {
 /// # Errors
 /// It can't be read at all; everything else is a finding.
 pub fn look(file: &Path) -> Result<Checked, Failure> {
-    let document = match Document::parse(Source::read(file)?) {
-        Ok(document) => document,
-        Err((source, finding)) => return Ok(Checked::Unreadable { source, findings: vec![finding] }),
-    };
+    let source = Source::read(file)?;
     let mut findings = Vec::new();
-    let mut config = match read(&document, &mut findings) {
-        Ok(config) => config,
-        Err(finding) => {
-            findings.push(finding);
-            return Ok(Checked::Unreadable { source: document.into_source(), findings });
-        }
-    };
+    let content = read(&source, &mut findings).map_err(|finding| findings.push(finding)).ok();
+    // What has no place comes first.
+    findings.sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
+    Ok(Checked { source, findings, content })
+}
+
+fn read(source: &Source, findings: &mut Vec<Finding>) -> Result<Content, Finding> {
+    let document = Document::parse(source)?;
+    let mut config = config(source, &document, findings)?;
     findings.extend(rich::sanitise(&mut config, &document));
     findings.extend(snapshot::check(&config).into_iter().map(|warning| place(warning, &config, &document)));
     // Where the core says what a number should be, that says more than that it is none.
     let plain = plain::check(&document).into_iter();
     let plain: Vec<_> = plain.filter(|new| findings.iter().all(|known| known.span != new.span)).collect();
     findings.extend(plain);
-    // From top to bottom, like the file; what has no place first.
-    findings.sort_by_key(|finding| finding.span.as_ref().map(|span| span.start));
-    Ok(Checked::Readable { config: Box::new(config), document, findings })
+    Ok(Content { config, document })
 }
 
-fn read(document: &Document, findings: &mut Vec<Finding>) -> Result<Config, Finding> {
+/// The typed configuration; keys that no type asked for are findings.
+fn config(source: &Source, document: &Document, findings: &mut Vec<Finding>) -> Result<Config, Finding> {
     let wrong = |error: toml::de::Error| Finding::error(error.message()).at("", error.span());
-    let toml = toml::Deserializer::parse(document.source().text()).map_err(wrong)?;
+    let toml = toml::Deserializer::parse(source.text()).map_err(wrong)?;
     let config = serde_ignored::deserialize(toml, |path| {
         let pointer = unknown::pointer(&path);
         let span = document.key_span(&pointer);
@@ -90,14 +69,16 @@ fn read(document: &Document, findings: &mut Vec<Finding>) -> Result<Config, Find
 
 /// A warning of the core at its place in the file; inside a template, at the very character.
 pub fn place(warning: Warning, config: &Config, document: &Document) -> Finding {
-    let inside = template_of(&warning.pointer, config).and_then(|block| match Block::compile(block) {
-        Err(BlockError::Template { at, .. }) => {
-            document.span_in_string(&warning.pointer, &block.template, at.offset)
-        }
-        _ => None,
-    });
-    let span = inside.or_else(|| document.span(&warning.pointer));
-    Finding::new(warning.severity, &warning.message).at(warning.pointer, span)
+    let Warning { pointer, message, severity } = warning;
+    if let Some(block) = template_of(&pointer, config)
+        && let Err(BlockError::Template { at, .. }) = Block::compile(block)
+        && let Some(span) = document.span_in_string(&pointer, &block.template, at.offset)
+    {
+        // Line and column of the template, which the message has, would only confuse beside those of the file.
+        return Finding::new(severity, at.fault).at(pointer, Some(span));
+    }
+    let span = document.span(&pointer);
+    Finding::new(severity, message).at(pointer, span)
 }
 
 fn template_of<'c>(pointer: &str, config: &'c Config) -> Option<&'c edgeloom::snapshot::wire::Block> {
@@ -110,17 +91,16 @@ fn template_of<'c>(pointer: &str, config: &'c Config) -> Option<&'c edgeloom::sn
 /// # Errors
 /// The file can't be read.
 pub fn run(file: &Path, output: &Output) -> Result<ExitCode, Failure> {
-    let checked = look(file)?;
-    let (source, findings) = (checked.source(), checked.findings());
-    let (n_errors, n_advice) = finding::count(findings);
-    finding::show(findings, source, output);
+    let Checked { source, findings, .. } = look(file)?;
+    let (n_errors, n_advice) = finding::count(&findings);
+    finding::show(&findings, &source, output);
     let document = json!({
         "file": source.name(),
         "errors": n_errors,
         "advice": n_advice,
-        "findings": finding::entries(findings, source),
+        "findings": finding::entries(&findings, &source),
     });
-    output.result(&document, || summary(source, n_errors, n_advice));
+    output.result(&document, || summary(&source, n_errors, n_advice));
     Ok(if n_errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

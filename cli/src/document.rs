@@ -68,10 +68,7 @@ impl Source {
 }
 
 /// A file that is TOML.
-pub struct Document {
-    source: Source,
-    parsed: Parsed<String>,
-}
+pub struct Document(Parsed<String>);
 
 /// Where something stands: its key, and its value where that is in one place.
 #[derive(Default, Clone)]
@@ -81,31 +78,19 @@ struct Place {
 }
 
 impl Document {
-    /// Parses a file; where it is no TOML it comes back with the finding.
-    pub fn parse(source: Source) -> Result<Self, (Source, Finding)> {
-        match Parsed::parse(source.text.clone()) {
-            Ok(parsed) => Ok(Self { source, parsed }),
-            Err(error) => {
-                let finding =
-                    Finding::error(format_args!("this is no TOML: {}", error.message())).at("", error.span());
-                Err((source, finding))
-            }
-        }
-    }
-
-    /// The file.
-    pub const fn source(&self) -> &Source {
-        &self.source
-    }
-
-    /// The file, when nothing more is to be found in it.
-    pub fn into_source(self) -> Source {
-        self.source
+    /// Parses a file.
+    ///
+    /// # Errors
+    /// It is no TOML; the finding says where it ceases to be.
+    pub fn parse(source: &Source) -> Result<Self, Finding> {
+        Parsed::parse(source.text.clone()).map(Self).map_err(|error| {
+            Finding::error(format_args!("this is no TOML: {}", error.message())).at("", error.span())
+        })
     }
 
     /// The table the whole file is.
     pub fn root(&self) -> &Item {
-        self.parsed.as_item()
+        self.0.as_item()
     }
 
     /// Bytes of the value a JSON pointer means, or of the longest part of the pointer that exists.
@@ -124,7 +109,7 @@ impl Document {
     /// without escapes.
     pub fn span_in_string(&self, pointer: &str, content: &str, offset: usize) -> Option<Range<usize>> {
         let value = self.span(pointer)?;
-        let written = self.source.text.get(value.clone())?;
+        let written = self.0.raw().get(value.clone())?;
         let start = value.start + written.find(content)? + offset;
         let rest = content.get(offset..)?;
         let length = rest.find(['\r', '\n']).unwrap_or(rest.len()).max(1);

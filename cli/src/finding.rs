@@ -2,7 +2,7 @@
 
 use crate::document::Source;
 use crate::failure::split_hint;
-use crate::output::{Output, printable};
+use crate::output::{Output, printable, steers};
 use edgeloom::snapshot::Severity;
 use miette::{Diagnostic, LabeledSpan, MietteHandlerOpts, NamedSource, ReportHandler, SourceCode};
 use serde::Serialize;
@@ -108,10 +108,15 @@ pub fn show(findings: &[Finding], source: &Source, output: &Output) {
     }
 }
 
-/// Control characters of the file must not reach the terminal, and the spans must stay right: one byte for one.
+/// What steers must not reach the terminal, and the spans must stay right: as many bytes for as many.
 fn printable_in_place(text: &str) -> String {
-    let safe = |c: char| c != '\u{7f}' && (!c.is_ascii_control() || matches!(c, '\n' | '\r' | '\t'));
-    text.chars().map(|c| if safe(c) { c } else { '?' }).collect()
+    let safe = |c: char| match (steers(c) && c != '\r', c.len_utf8()) {
+        (false, _) => c,
+        (true, 1) => '?',
+        (true, 2) => '\u{b7}',
+        (true, _) => '\u{fffd}',
+    };
+    text.chars().map(safe).collect()
 }
 
 struct Rendered<'a> {

@@ -1,9 +1,9 @@
 //! `edgeloom publish` and `edgeloom rollback`: put a version in use. What is not sound or not expected stops before
 //! anything is stored.
 
-use crate::check::{self, Checked};
+use crate::check::{self, Checked, Content};
 use crate::diff::{self, Change, Detail};
-use crate::document::Document;
+use crate::document::Source;
 use crate::failure::Failure;
 use crate::finding::{self, Finding};
 use crate::output::Output;
@@ -35,8 +35,8 @@ struct Stored {
 
 /// What there is to publish, and how it is shown.
 struct Publication<'p> {
-    config: &'p Config,
-    document: &'p Document,
+    source: &'p Source,
+    content: &'p Content,
     output: &'p Output,
 }
 
@@ -51,26 +51,23 @@ pub fn run(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let checked = check::look(file)?;
-    finding::show(checked.findings(), checked.source(), output);
-    let (n_errors, _) = finding::count(checked.findings());
-    let Checked::Readable { config, document, findings } = &checked else {
+    finding::show(&checked.findings, &checked.source, output);
+    let (n_errors, _) = finding::count(&checked.findings);
+    let Some(content) = checked.content.as_ref().filter(|_| n_errors == 0) else {
         return Ok(stop(&checked, output));
     };
-    if n_errors > 0 {
-        return Ok(stop(&checked, output));
-    }
     let site = open()?;
     let (live, condition) = live(&site)?;
-    let changes = diff::changes(&live, config);
+    let changes = diff::changes(&live, &content.config);
     show(&changes, wish, output);
-    let found = finding::entries(findings, document.source());
+    let found = finding::entries(&checked.findings, &checked.source);
     if wish.dry_run {
         output.result(&json!({ "dry_run": true, "changes": changes, "findings": found }), || {
             "Nothing was published: --dry-run.".to_string()
         });
         return Ok(ExitCode::SUCCESS);
     }
-    let publication = Publication { config, document, output };
+    let publication = Publication { source: &checked.source, content, output };
     let Some(stored) = publication.store(&site, &condition, &wish.message)? else {
         return Ok(ExitCode::FAILURE);
     };
@@ -113,7 +110,7 @@ fn show(changes: &[Change], wish: &Wish, output: &Output) {
 impl Publication<'_> {
     /// Stores the configuration. `None`: the service found something wrong in it, which has been shown.
     fn store(&self, site: &Site, condition: &Condition, message: &str) -> Result<Option<String>, Failure> {
-        let body = serde_json::to_string(self.config).map_err(Failure::unusable)?;
+        let body = serde_json::to_string(&self.content.config).map_err(Failure::unusable)?;
         let answer: Answer = match site.put_config(&body, condition, message) {
             Ok(answer) => answer,
             Err(Refusal::Problem(problem)) if !problem.errors.is_empty() => {
@@ -124,19 +121,19 @@ impl Publication<'_> {
         };
         let stored: Stored = answer.document()?;
         // What this tool says itself has been said.
-        let ours = edgeloom::snapshot::check(self.config);
+        let ours = edgeloom::snapshot::check(&self.content.config);
         let news = stored
             .warnings
             .into_iter()
             .filter(|warning| ours.iter().all(|own| own.message != warning.detail));
         let news: Vec<Finding> =
             news.map(|warning| self.place(warning.pointer, warning.detail, Severity::Advice)).collect();
-        finding::show(&news, self.document.source(), self.output);
+        finding::show(&news, self.source, self.output);
         Ok(Some(stored.version))
     }
 
     fn place(&self, pointer: String, message: String, severity: Severity) -> Finding {
-        check::place(Warning { pointer, message, severity }, self.config, self.document)
+        check::place(Warning { pointer, message, severity }, &self.content.config, &self.content.document)
     }
 
     fn refused(&self, problem: &Problem) {
@@ -144,23 +141,22 @@ impl Publication<'_> {
         let findings: Vec<Finding> = errors
             .map(|error| self.place(error.pointer.clone(), error.detail.clone(), Severity::Error))
             .collect();
-        finding::show(&findings, self.document.source(), self.output);
-        let source = self.document.source();
+        finding::show(&findings, self.source, self.output);
         let document = json!({
             "error": { "message": problem.title, "hint": problem.detail },
-            "findings": finding::entries(&findings, source),
+            "findings": finding::entries(&findings, self.source),
         });
         self.output
-            .result(&document, || format!("Nothing was published: the site refused {}.", source.name()));
+            .result(&document, || format!("Nothing was published: the site refused {}.", self.source.name()));
     }
 }
 
 fn stop(checked: &Checked, output: &Output) -> ExitCode {
     let document = json!({
         "error": { "message": "the configuration has errors" },
-        "findings": finding::entries(checked.findings(), checked.source()),
+        "findings": finding::entries(&checked.findings, &checked.source),
     });
-    output.result(&document, || format!("Nothing was published: {} has errors.", checked.source().name()));
+    output.result(&document, || format!("Nothing was published: {} has errors.", checked.source.name()));
     ExitCode::FAILURE
 }
 

@@ -4,8 +4,8 @@ use edgeloom::snapshot::wire::Config;
 use schemars::schema_for;
 use serde_json::Value;
 
-/// Names further apart than this are different words.
-const LEAST_LIKENESS: f64 = 0.7;
+/// Share of characters that must fit; swapped neighbours count as one that does not. Below it they are other words.
+const LEAST_LIKENESS: f64 = 0.5;
 
 /// JSON pointer of an ignored key.
 pub fn pointer(path: &serde_ignored::Path) -> String {
@@ -27,7 +27,7 @@ pub fn pointer(path: &serde_ignored::Path) -> String {
 pub fn message(pointer: &str) -> String {
     let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
     let known = known_keys(parent);
-    let likeness = |name: &String| strsim::jaro_winkler(name, key);
+    let likeness = |name: &String| strsim::normalized_damerau_levenshtein(name, key);
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest {
         Some(name) if likeness(name) >= LEAST_LIKENESS => {

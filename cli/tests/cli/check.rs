@@ -49,7 +49,9 @@ fn people_see_file_line_column_label_and_hint() {
     let program = Program::new();
     program.write("my.toml", sound().replace("goal = \"buy\"", "goal = \"sell\""));
     let run = program.run(&["check", "my.toml"]);
-    for part in ["[my.toml:14:8]", "there is no goal 'sell'", "── /slots/0/goal", "help: define it under goals"] {
+    for part in
+        ["[my.toml:14:8]", "there is no goal 'sell'", "── /slots/0/goal", "help: define it under goals"]
+    {
         assert!(run.err.contains(part), "{part}: {}", run.err);
     }
     assert_eq!(run.out, "my.toml: 1 error, 0 pieces of advice\n");
@@ -68,18 +70,29 @@ fn a_byte_order_mark_and_foreign_line_ends_move_nothing() {
 
 #[test]
 fn a_fault_in_a_template_is_found_behind_foreign_line_ends() {
-    let (_, content) = fixtures("check").into_iter().find(|(name, _)| name == "inside_a_template.toml").unwrap();
+    let (_, content) =
+        fixtures("check").into_iter().find(|(name, _)| name == "inside_a_template.toml").unwrap();
     let program = Program::new();
     program.write("edgeloom.toml", content.replace('\n', "\r\n"));
     let document = program.run(&["check", "--json"]).json();
-    assert_eq!(place(&document["findings"][0]), "error 8:3 /blocks/0/template");
+    assert_eq!(place(&document["findings"][0]), "error 8:11 /blocks/0/template");
+}
+
+#[test]
+fn an_empty_file_is_a_configuration_without_a_name() {
+    let program = Program::new();
+    program.write("edgeloom.toml", "");
+    let run = program.run(&["check", "--json"]);
+    assert_eq!((run.code, place(&run.json()["findings"][0]).as_str()), (Some(1), "error - /site"));
 }
 
 #[test]
 fn what_is_no_text_or_no_file_is_said_plainly() {
     let program = Program::new();
     program.write("latin.toml", b"site = \"shop\"\n# caf\xe9\n");
-    for (file, part) in [("latin.toml", "line 2, is not UTF-8"), ("absent.toml", "`edgeloom init`"), (".", "can't be read")] {
+    for (file, part) in
+        [("latin.toml", "line 2, is not UTF-8"), ("absent.toml", "`edgeloom init`"), (".", "can't be read")]
+    {
         let run = program.run(&["check", file]);
         assert_eq!(run.code, Some(2), "{file}");
         assert!(run.err.contains(part), "{file}: {}", run.err);
@@ -90,10 +103,10 @@ fn what_is_no_text_or_no_file_is_said_plainly() {
 #[test]
 fn nothing_in_a_file_steers_the_terminal() {
     let program = Program::new();
-    program.write("edgeloom.toml", "site = \"\u{9b}2J\u{1b}[2J\"\n");
+    program.write("edgeloom.toml", "site = \"\u{9b}2J\u{202e}\u{1b}[2J\"\n");
     let run = program.run(&["check"]);
     assert_eq!(run.code, Some(1));
-    assert!(!run.err.contains(['\u{1b}', '\u{9b}']), "{:?}", run.err);
+    assert!(!run.err.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{:?}", run.err);
 }
 
 #[test]

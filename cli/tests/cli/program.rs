@@ -41,7 +41,11 @@ impl Program {
 
     pub fn run(&self, arguments: &[&str]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_edgeloom"));
-        command.args(arguments).current_dir(self.folder.path()).env_remove("EDGELOOM_TOKEN").env("NO_COLOR", "1");
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_remove("EDGELOOM_TOKEN")
+            .env("NO_COLOR", "1");
         let output = command.envs(self.environment.iter().cloned()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let run = Run { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
@@ -59,7 +63,8 @@ impl Run {
 /// Files of a folder of fixtures with their contents.
 pub fn fixtures(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     files.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()

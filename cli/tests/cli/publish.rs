@@ -36,7 +36,10 @@ fn in_use() -> Answer {
 }
 
 fn problem(status: u16, title: &str, detail: &str, errors: &Value) -> Answer {
-    answer(status, &json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors }))
+    answer(
+        status,
+        &json!({ "type": "about:blank", "title": title, "status": status, "detail": detail, "errors": errors }),
+    )
 }
 
 fn none_yet() -> Answer {
@@ -81,7 +84,12 @@ fn the_first_configuration_overwrites_none() {
     let run = publish(&program(), &server, &["--json"]);
     let document = run.json();
     assert_eq!((run.code, &document["sequence"], &document["version"]), (Some(0), &json!(7), &json!(V2)));
-    assert!(document["changes"].as_array().unwrap().contains(&json!({ "change": "added", "kind": "slot", "id": "hero" })));
+    assert!(
+        document["changes"]
+            .as_array()
+            .unwrap()
+            .contains(&json!({ "change": "added", "kind": "slot", "id": "hero" }))
+    );
     let asked = server.asked();
     assert_eq!((asked[1].header("if-none-match"), asked[1].header("if-match")), (Some("*"), None));
 }
@@ -121,7 +129,8 @@ fn errors_stop_before_anything_is_asked() {
 #[test]
 fn what_the_site_refuses_is_shown_in_the_file() {
     let errors = json!([{ "pointer": "/site", "detail": "'shop' is not the site of this Worker; hint: 'store', or set SITE" }]);
-    let server = Server::start(vec![live(), problem(422, "Configuration refused", "Nothing was stored.", &errors)]);
+    let server =
+        Server::start(vec![live(), problem(422, "Configuration refused", "Nothing was stored.", &errors)]);
     let run = publish(&program(), &server, &[]);
     assert_eq!(run.code, Some(1));
     for part in ["[edgeloom.toml:1:8]", "is not the site of this Worker", "help: 'store', or set SITE"] {
@@ -131,8 +140,10 @@ fn what_the_site_refuses_is_shown_in_the_file() {
 
 #[test]
 fn remarks_of_the_site_are_shown_in_the_file() {
-    let warnings = json!([{ "pointer": "/goals/0/path", "message": "nobody was ever there; hint: look again" }]);
-    let server = Server::start(vec![live(), answer(200, &json!({ "version": V2, "warnings": warnings })), in_use()]);
+    let warnings =
+        json!([{ "pointer": "/goals/0/path", "message": "nobody was ever there; hint: look again" }]);
+    let server =
+        Server::start(vec![live(), answer(200, &json!({ "version": V2, "warnings": warnings })), in_use()]);
     let run = publish(&program(), &server, &[]);
     assert_eq!(run.code, Some(0));
     assert!(run.err.contains("[edgeloom.toml:5:8]") && run.err.contains("help: look again"), "{}", run.err);
@@ -189,7 +200,11 @@ fn a_missing_or_wrong_token_is_explained() {
 
 #[test]
 fn a_server_that_is_no_edgeloom_is_not_taken_for_an_empty_one() {
-    for other in [Answer(404, "", "<h1>Not found</h1>".into()), Answer(200, "etag: \"x\"\r\n", "<html>".into()), Answer(200, "", "{}".into())] {
+    for other in [
+        Answer(404, "", "<h1>Not found</h1>".into()),
+        Answer(200, "etag: \"x\"\r\n", "<html>".into()),
+        Answer(200, "", "{}".into()),
+    ] {
         let server = Server::start(vec![other]);
         let run = publish(&program(), &server, &[]);
         assert!(matches!(run.code, Some(1 | 2)), "{}", run.err);
@@ -221,7 +236,11 @@ fn versions_and_status_are_tables_or_documents() {
     ]});
     let server = Server::start(vec![answer(200, &versions), answer(200, &versions)]);
     let run = program().run(&["versions", "--url", &server.url]);
-    assert!(run.out.contains(&format!("{V2}  2025-01-01 00:00:00Z  2025-01-01 00:01:00Z  a\u{fffd}[2Jb")), "{}", run.out);
+    assert!(
+        run.out.contains(&format!("{V2}  2025-01-01 00:00:00Z  2025-01-01 00:01:00Z  a\u{fffd}[2Jb")),
+        "{}",
+        run.out
+    );
     assert_eq!(program().run(&["versions", "--json", "--url", &server.url]).json(), versions);
 
     let status = json!({

@@ -64,7 +64,8 @@ fn read(stream: &TcpStream) -> Request {
     };
     let line = next().trim_end_matches(" HTTP/1.1").to_string();
     let lines = std::iter::from_fn(|| Some(next()).filter(|line| !line.is_empty()));
-    let split = |line: String| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_string()));
+    let split =
+        |line: String| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_string()));
     let headers: Vec<_> = lines.filter_map(split).collect();
     let mut request = Request { line, headers, body: String::new() };
     let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
@@ -76,7 +77,8 @@ fn read(stream: &TcpStream) -> Request {
 
 fn write(mut stream: TcpStream, Answer(status, headers, body): &Answer) {
     let length = body.len();
-    let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n");
+    let head =
+        format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n");
     // A client that ends early (a redirect it does not follow) is the test's affair.
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }
