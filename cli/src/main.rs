@@ -103,7 +103,7 @@ enum Command {
 
 #[derive(Args)]
 struct AccessArguments {
-    /// Address of the site, e.g. https://www.example.org.
+    /// Address of the site, as in `https://www.example.org`.
     #[arg(long)]
     url: String,
     /// Environment variable that holds the admin token.

@@ -65,15 +65,15 @@ fn told(before: &str, after: &str) -> String {
     let (old, new) = (pieces(before), pieces(after));
     let diff = TextDiff::from_lines(old.as_str(), new.as_str());
     let gone = diff.iter_all_changes().filter(|change| change.tag() == ChangeTag::Delete);
-    let mut gone: Vec<String> = gone
+    // An end tag goes with its start tag.
+    let gone = gone
         .map(|change| change.value().trim())
-        .filter(|piece| !piece.is_empty())
-        .map(|p| format!("`{p}`"))
-        .collect();
+        .filter(|piece| !piece.is_empty() && !piece.starts_with("</"));
+    let mut gone: Vec<String> = gone.map(|piece| format!("`{piece}`")).collect();
     let n_more = gone.len().saturating_sub(MAX_TOLD);
     gone.truncate(MAX_TOLD);
     if n_more > 0 {
-        gone.push(format!("{n_more} more pieces"));
+        gone.push(format!("and {n_more} more"));
     }
     let how = if gone.is_empty() {
         "written differently".to_string()

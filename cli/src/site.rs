@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{HeaderValue, Method, Request, Response, Uri, header};
+use ureq::tls::{RootCerts, TlsConfig};
 
 /// A publication computes P(best) of every slot; longer than this and something is wrong.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -139,6 +140,8 @@ impl Site {
             // A redirect could carry the token elsewhere.
             .max_redirects(0)
             .max_redirects_will_error(false)
+            // The machine's own roots: a company's proxy is trusted here exactly where its browsers trust it.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .user_agent(concat!("edgeloom/", env!("CARGO_PKG_VERSION")));
         if access.is_loopback {
             config = config.proxy(None);
@@ -261,6 +264,7 @@ impl From<Problem> for Failure {
             errors.iter().map(|error| format!(" {}: {}", error.pointer, error.detail)).collect::<String>();
         let hint = match status {
             300..=399 => "; hint: give the address the site redirects to",
+            404 if detail.is_empty() => "; hint: does Edgeloom run at this address?",
             401 => "; hint: is it a token of the Worker's ADMIN_TOKENS?",
             412 => "; hint: somebody else changed it meanwhile: get their file, merge, and publish again",
             503 => "; hint: try again in a moment",
@@ -268,7 +272,9 @@ impl From<Problem> for Failure {
         };
         // A hint of the service is better than one of ours.
         let hint = if detail.contains("hint: ") || details.contains("hint: ") { "" } else { hint };
-        let message = format!("the site refused ({status} {title}): {detail}{details}{hint}");
+        let said = format!("{detail}{details}");
+        let colon = if said.is_empty() { "" } else { ": " };
+        let message = format!("the site refused ({status} {title}){colon}{said}{hint}");
         match status {
             400 | 404 | 409 | 412 | 413 | 422 | 428 => Self::refused(message),
             _ => Self::unusable(message),
