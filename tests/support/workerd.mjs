@@ -25,7 +25,7 @@ const START_LIMIT_MILLIS = 30_000;
  * @param {Queue} [options.queue]
  * @param {string} [options.dir]  keeps the Durable Objects; a temporary folder that goes with `stop` otherwise
  * @param {number} [options.port]  a free one otherwise
- * @param {string} [options.bundle]  another bundle than the Worker's: a folder with an entry `.js` and its `.wasm`
+ * @param {string} [options.bundle]  another bundle than the Worker's: a folder of `.js` and `.wasm`, the entry first by name
  * @param {boolean} [options.assets]  serves `build/assets` before the Worker, as `run_worker_first` says
  * @param {number} [options.limit]  events per key and minute that INGEST_LIMIT lets through
  * @param {boolean} [options.quiet]  keeps the runtime's log off the terminal; `log` has it in any case
@@ -38,7 +38,7 @@ export async function start(options = {}) {
   const dir = options.dir ?? join(home, "objects");
   mkdirSync(dir, { recursive: true });
   const fakes = await serveBindings({ STATE: kv, OVERFLOW: queue });
-  const modules = readdirSync(bundle).filter((name) => /\.(js|mjs|wasm)$/.test(name));
+  const modules = readdirSync(bundle).filter((name) => /\.(js|mjs|wasm)$/.test(name)).sort();
   for (const name of modules) copyFileSync(join(bundle, name), join(home, name));
 
   const log = [];
