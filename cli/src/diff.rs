@@ -87,7 +87,12 @@ fn compare(place: &Place, old: &Value, new: &Value, found: &mut Vec<Change>) {
     }
 }
 
-fn compare_fields(place: &Place, old: &Map<String, Value>, new: &Map<String, Value>, found: &mut Vec<Change>) {
+fn compare_fields(
+    place: &Place,
+    old: &Map<String, Value>,
+    new: &Map<String, Value>,
+    found: &mut Vec<Change>,
+) {
     for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (old.get(key), new.get(key));
         // An empty list is left out when it is stored.
@@ -104,9 +109,16 @@ fn compare_fields(place: &Place, old: &Map<String, Value>, new: &Map<String, Val
     }
 }
 
-fn compare_named(place: &Place, (key, what): (&str, &str), old: &[Value], new: &[Value], found: &mut Vec<Change>) {
+fn compare_named(
+    place: &Place,
+    (key, what): (&str, &str),
+    old: &[Value],
+    new: &[Value],
+    found: &mut Vec<Change>,
+) {
     let with = |list: &[Value], name: &str| list.iter().find(|item| name_of(item) == name).cloned();
-    let names = |list: &[Value]| -> Vec<String> { list.iter().map(|item| name_of(item).to_string()).collect() };
+    let names =
+        |list: &[Value]| -> Vec<String> { list.iter().map(|item| name_of(item).to_string()).collect() };
     let (before, after) = (names(old), names(new));
     for name in before.iter().filter(|name| !after.contains(name)) {
         found.push(place.item(what, name).change(with(old, name).as_ref(), None));

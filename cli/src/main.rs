@@ -11,6 +11,7 @@ mod diff;
 mod init;
 mod meaning;
 mod parse;
+mod plan;
 mod problem;
 mod publish;
 mod remote;
@@ -22,17 +23,20 @@ mod table;
 
 use check::check;
 use clap::{Args, Parser, Subcommand};
-use problem::{Blame, Stop, publishable};
-use publish::{Extent, Plan, Published, problems_of};
+use problem::{Stop, publishable};
+use publish::{Detail, Extent, Run, publication};
 use remote::{Remote, Token};
-use report::{problems_json, say, say_json, tell};
+use report::{problems_json, say, say_json, tell, tell_problems};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Checks edgeloom.toml and publishes it to a site.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 fine; 1 problems found; 2 wrong call, unreadable file, no connection")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 fine; 1 problems found; 2 wrong call, unreadable file, no connection"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -133,7 +137,9 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         Command::Check { file } => return run_check(file, json),
         Command::Publish { file, site, dry_run, verbose, message } => {
             let extent = if *dry_run { Extent::DryRun } else { Extent::Publish };
-            return run_publish(file, &site.remote()?, extent, &Style { json, verbose: *verbose }, message.as_deref());
+            let detail = if *verbose { Detail::Lines } else { Detail::Items };
+            let run = Run { file, extent, detail, message: message.as_deref() };
+            return if json { run.for_machines(&site.remote()?) } else { run.for_people(&site.remote()?) };
         }
         Command::Rollback { version, site, message } => {
             let answer = site.remote()?.choose("rollback", version, message.as_deref())?;
@@ -146,7 +152,8 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             let written = init::init(file)?;
             let names: Value = written.iter().map(|path| json!(path)).collect();
             show(&json!({ "ok": true, "written": names }), json, |_| {
-                let lines: String = written.iter().map(|path| format!("wrote {}\n", path.display())).collect();
+                let lines: String =
+                    written.iter().map(|path| format!("wrote {}\n", path.display())).collect();
                 format!("{lines}next: edgeloom check {}", file.display())
             });
         }
@@ -162,12 +169,7 @@ fn show(answer: &Value, json: bool, text: impl Fn(&Value) -> String) {
     }
 }
 
-fn publication(what: &str, answer: &Value) -> String {
-    let part = |key: &str| answer.get(key).map_or("?".into(), |v| v.as_str().map_or(v.to_string(), String::from));
-    format!("{what} version {}: snapshot {}, publication {}", part("version"), part("snapshot"), part("sequence"))
-}
-
-fn run_check(file: &std::path::Path, json: bool) -> Result<ExitCode, Stop> {
+fn run_check(file: &Path, json: bool) -> Result<ExitCode, Stop> {
     let checked = check(file)?;
     let ok = publishable(&checked.problems);
     if json {
@@ -180,87 +182,5 @@ fn run_check(file: &std::path::Path, json: bool) -> Result<ExitCode, Stop> {
             say(&format!("{} is fine: slots {slots}, blocks {blocks}", checked.source.name));
         }
     }
-    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::from(Blame::Configuration as u8) })
-}
-
-fn tell_problems(source: &source::Source, problems: &[problem::Problem]) {
-    if !problems.is_empty() {
-        tell(&report::problems(source, problems));
-    }
-}
-
-struct Style {
-    json: bool,
-    verbose: bool,
-}
-
-fn run_publish(
-    file: &std::path::Path,
-    remote: &Remote,
-    extent: Extent,
-    style: &Style,
-    message: Option<&str>,
-) -> Result<ExitCode, Stop> {
-    let checked = check(file)?;
-    let mut problems = checked.problems.clone();
-    let outcome = (|| {
-        if !style.json {
-            tell_problems(&checked.source, &problems);
-        }
-        let plan = Plan::new(&checked, remote)?;
-        if !style.json {
-            say(&report::plain(&plan_text(&plan, style.verbose)));
-        }
-        let published = match extent {
-            Extent::DryRun => None,
-            Extent::Publish => Some(plan.carry_out(remote, message, &checked.outline)?),
-        };
-        Ok((plan, published))
-    })();
-    let (plan, published) = match outcome {
-        Ok(done) => done,
-        Err(stop) => {
-            let refused = problems_of(&stop, &checked.outline);
-            if !style.json {
-                tell_problems(&checked.source, &refused);
-                return Err(stop);
-            }
-            problems.extend(refused);
-            let mut answer = report::stop_json(&stop);
-            if let Some(answer) = answer.as_object_mut() {
-                answer.insert("problems".into(), problems_json(&checked.source, &problems));
-            }
-            say_json(&answer);
-            return Ok(ExitCode::from(stop.blame as u8));
-        }
-    };
-    problems.extend(published.iter().flat_map(|published| published.remarks.clone()));
-    if style.json {
-        say_json(&json!({
-            "ok": true,
-            "published": published.as_ref().map(|published| &published.answer),
-            "version": published.as_ref().map(|published| &published.version),
-            "live_version": plan.live_version(),
-            "changes": plan.changes,
-            "problems": problems_json(&checked.source, &problems),
-        }));
-    } else if let Some(Published { answer, remarks, .. }) = &published {
-        tell_problems(&checked.source, remarks);
-        say(&report::plain(&publication("published", answer)));
-    } else {
-        say("dry run: nothing was changed");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn plan_text(plan: &Plan, verbose: bool) -> String {
-    let against = plan.live_version().map_or("the site has no configuration yet".into(), |version| {
-        format!("compared with version {version} on the site")
-    });
-    let changes = match plan.changes.as_slice() {
-        [] => "no difference\n".to_string(),
-        _ if verbose => plan.unified.clone(),
-        changes => diff::text(changes),
-    };
-    format!("{against}:\n{changes}")
+    Ok(ExitCode::from(u8::from(!ok)))
 }

@@ -24,7 +24,13 @@ pub fn parse(source: &Source) -> (Reading, Outline) {
     });
     let document = schema::document();
     problems.extend(ignored.into_iter().map(|pointer| unknown_key(&pointer, &outline, &document)));
-    let config = read.map_err(|error| problems.push(wrong_type(&error))).ok();
+    let config = read.map_err(|error| {
+        // What can't be sent may also not fit its type; once is enough.
+        if error.span().is_none_or(|span| problems.iter().all(|known| known.span.as_ref() != Some(&span))) {
+            problems.push(wrong_type(&error));
+        }
+    });
+    let config = config.ok();
     (Reading { config, problems }, outline)
 }
 
@@ -34,7 +40,9 @@ fn syntax(errors: &[toml::de::Error]) -> Vec<Problem> {
     errors
         .iter()
         .filter(|error| places.insert(error.span().map(|span| span.start)))
-        .map(|error| Problem::error(Code::Syntax, error.message()).at(error.span(), "the parser stopped here"))
+        .map(|error| {
+            Problem::error(Code::Syntax, error.message()).at(error.span(), "the parser stopped here")
+        })
         .collect()
 }
 
@@ -119,7 +127,8 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_shown_with_what_was_probably_meant() {
-        let found = problems_of("site = \"a\"\n[[slots]]\nid = \"x\"\n[slots.policy]\nexploraton_floor = 0.1\n");
+        let found =
+            problems_of("site = \"a\"\n[[slots]]\nid = \"x\"\n[slots.policy]\nexploraton_floor = 0.1\n");
         let help = Some("did you mean `exploration_floor`?".to_string());
         let key = "exploraton_floor".to_string();
         assert_eq!(found, [(Code::UnknownKey, format!("unknown key `{key}`"), help, key)]);
@@ -169,7 +178,10 @@ mod tests {
     #[test]
     fn a_key_written_twice_is_a_syntax_error_at_the_second() {
         let found = problems_of("site = \"a\"\nsite = \"b\"\n");
-        assert_eq!((found[0].0, found[0].1.as_str(), found[0].3.as_str()), (Code::Syntax, "duplicate key", "site"));
+        assert_eq!(
+            (found[0].0, found[0].1.as_str(), found[0].3.as_str()),
+            (Code::Syntax, "duplicate key", "site")
+        );
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! From a checked file to what visitors get: compare, store, put in use. What is sent was sanitised before.
+//! The publish command: runs a plan and tells people or machines about it. What is done is in `plan`.
 
-use crate::check::Checked;
-use crate::diff::{self, Change};
-use crate::problem::{Blame, Code, Problem, Stop, publishable};
-use crate::remote::{Live, Remote};
-use crate::source::Outline;
+use crate::check::check;
+use crate::diff;
+use crate::plan::{Plan, Published, problems_of};
+use crate::problem::Stop;
+use crate::remote::Remote;
+use crate::report::{plain, problems_json, say, say_json, stop_json, tell_problems};
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::ExitCode;
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,83 +19,113 @@ pub enum Extent {
     Publish,
 }
 
-/// What publishing would do, seen before anything is changed.
-#[derive(Debug)]
-pub struct Plan {
-    live: Option<Live>,
-    config: Value,
-    /// What differs from the site, item by item.
-    pub changes: Vec<Change>,
-    /// The same as a unified diff.
-    pub unified: String,
+/// How changes are shown to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// A line for each changed item.
+    Items,
+    /// A unified diff.
+    Lines,
 }
 
-/// What was published.
+/// One run of the command.
 #[derive(Debug)]
-pub struct Published {
-    /// Version of the configuration, hexadecimal.
-    pub version: String,
-    /// The site's own words: `version`, `snapshot`, `sequence`.
-    pub answer: Value,
-    /// The site's remarks.
-    pub remarks: Vec<Problem>,
+pub struct Run<'a> {
+    /// The configuration.
+    pub file: &'a Path,
+    /// How far to go.
+    pub extent: Extent,
+    /// How changes are shown to people.
+    pub detail: Detail,
+    /// Why, in the editor's words.
+    pub message: Option<&'a str>,
 }
 
-impl Plan {
-    /// Compares a file with the site.
+impl Run<'_> {
+    /// Publishes and shows each step when it is done.
     ///
     /// # Errors
-    /// The file has errors, or the site can't be asked.
-    pub fn new(checked: &Checked, remote: &Remote) -> Result<Self, Stop> {
-        let Some(config) = checked.config.as_ref().filter(|_| publishable(&checked.problems)) else {
-            let message = format!("{} has errors; nothing was published", checked.source.name);
-            return Err(Stop { blame: Blame::Configuration, ..Stop::new(message, "") });
-        };
-        let json = serde_json::to_value(config)
-            .map_err(|error| Stop::new(format!("the configuration can't be written as JSON: {error}"), ""))?;
-        let live = remote.live()?;
-        let nothing = json!({});
-        let before = live.as_ref().map_or(&nothing, |live| &live.config);
-        let changes = diff::changes(before, &json);
-        let unified = diff::unified(before, config);
-        Ok(Self { live, config: json, changes, unified })
+    /// Whatever stops it; what the site refused was shown in the file.
+    pub fn for_people(&self, remote: &Remote) -> Result<ExitCode, Stop> {
+        let checked = check(self.file)?;
+        tell_problems(&checked.source, &checked.problems);
+        let plan = Plan::new(&checked, remote)?;
+        say(&plain(&self.shown(&plan)));
+        if self.extent == Extent::DryRun {
+            say("dry run: nothing was changed");
+            return Ok(ExitCode::SUCCESS);
+        }
+        let carried_out = plan.carry_out(remote, self.message, &checked);
+        let published = carried_out.inspect_err(|stop| {
+            tell_problems(&checked.source, &problems_of(stop, &checked.outline));
+        })?;
+        tell_problems(&checked.source, &published.remarks);
+        say(&plain(&publication("published", &published.answer)));
+        Ok(ExitCode::SUCCESS)
     }
 
-    /// Version on the site the plan was made against; `None` where the site has no configuration.
-    pub fn live_version(&self) -> Option<&str> {
-        self.live.as_ref().map(|live| live.version.as_str())
-    }
-
-    /// Stores and publishes. Without a difference the version that is stored already is published.
+    /// Publishes and says everything at the end, in one JSON value.
     ///
     /// # Errors
-    /// The site refuses, cannot be reached, or was changed since the plan was made.
-    pub fn carry_out(&self, remote: &Remote, message: Option<&str>, outline: &Outline) -> Result<Published, Stop> {
-        let (version, remarks) = match &self.live {
-            Some(live) if self.changes.is_empty() => (live.version.clone(), Vec::new()),
-            live => {
-                let stored = remote.store(&self.config, live.as_ref(), message)?;
-                let remark = |pointer: &str, message: &str| {
-                    Problem::advice(Code::Site, message).at(outline.span(pointer), "here").about(pointer)
-                };
-                let remarks = stored.warnings.iter().map(|w| remark(&w.pointer, &w.message)).collect();
-                (stored.version, remarks)
+    /// The file can't be read; everything later is a part of the answer.
+    pub fn for_machines(&self, remote: &Remote) -> Result<ExitCode, Stop> {
+        let checked = check(self.file)?;
+        let mut problems = checked.problems.clone();
+        let outcome = Plan::new(&checked, remote).and_then(|plan| {
+            let published = match self.extent {
+                Extent::DryRun => None,
+                Extent::Publish => Some(plan.carry_out(remote, self.message, &checked)?),
+            };
+            Ok((plan, published))
+        });
+        let (mut answer, code) = match outcome {
+            Ok((plan, published)) => {
+                problems.extend(published.iter().flat_map(|published| published.remarks.clone()));
+                (done_json(&plan, published.as_ref()), ExitCode::SUCCESS)
+            }
+            Err(stop) => {
+                problems.extend(problems_of(&stop, &checked.outline));
+                (stop_json(&stop), ExitCode::from(stop.blame as u8))
             }
         };
-        let answer = remote.choose("publish", &version, message).map_err(|stop| Stop {
-            message: format!("version {version} is stored, but not published: {}", stop.message),
-            ..stop
-        })?;
-        Ok(Published { version, answer, remarks })
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("problems".into(), problems_json(&checked.source, &problems));
+        }
+        say_json(&answer);
+        Ok(code)
+    }
+
+    fn shown(&self, plan: &Plan) -> String {
+        let against = plan.live_version().map_or("the site has no configuration yet".into(), |version| {
+            format!("compared with version {version} on the site")
+        });
+        let changes = match (plan.changes.as_slice(), self.detail) {
+            ([], _) => "no difference".to_string(),
+            (_, Detail::Lines) => plan.unified.clone(),
+            (changes, Detail::Items) => diff::text(changes),
+        };
+        format!("{against}:\n{changes}")
     }
 }
 
-/// What the site said about single items, as problems of the file.
-pub fn problems_of(stop: &Stop, outline: &Outline) -> Vec<Problem> {
-    let problem = |detail: &crate::problem::Detail| {
-        Problem::error(Code::Site, &detail.message)
-            .at(outline.span(&detail.pointer), "refused by the site")
-            .about(&detail.pointer)
-    };
-    stop.details.iter().map(problem).collect()
+fn done_json(plan: &Plan, published: Option<&Published>) -> Value {
+    json!({
+        "ok": true,
+        "published": published.map(|published| &published.answer),
+        "version": published.map(|published| &published.version),
+        "live_version": plan.live_version(),
+        "changes": plan.changes,
+    })
+}
+
+/// One line on what is in use now.
+pub fn publication(what: &str, answer: &Value) -> String {
+    let part =
+        |key: &str| answer.get(key).map_or("?".into(), |v| v.as_str().map_or(v.to_string(), String::from));
+    format!(
+        "{what} version {}: snapshot {}, publication {}",
+        part("version"),
+        part("snapshot"),
+        part("sequence")
+    )
 }

@@ -121,14 +121,18 @@ impl Remote {
     /// No connection, or any answer other than a configuration with its version.
     pub fn live(&self) -> Result<Option<Live>, Stop> {
         let mut answer = self.send(Method::GET, "config", None, &[])?;
-        let is_api = answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+        let is_api =
+            answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
         if answer.status() == 404 && is_api {
             return Ok(None);
         }
         let version = answer.headers().get(ETAG).and_then(version_in).map(String::from);
         let config: Value = self.accept(&mut answer)?;
         let version = version.ok_or_else(|| {
-            Stop::new("the site's configuration has no version", "is something between here and the site that removes ETag?")
+            Stop::new(
+                "the site's configuration has no version",
+                "is something between here and the site that removes ETag?",
+            )
         })?;
         Ok(Some(Live { version, config }))
     }
@@ -142,7 +146,8 @@ impl Remote {
             Some(live) => (IF_MATCH, format!("\"{}\"", live.version)),
             None => (IF_NONE_MATCH, "*".to_string()),
         };
-        let mut answer = self.send(Method::PUT, &with_message("config", message), Some(config), &[condition])?;
+        let mut answer =
+            self.send(Method::PUT, &with_message("config", message), Some(config), &[condition])?;
         self.accept(&mut answer)
     }
 
@@ -186,14 +191,17 @@ impl Remote {
             }
             None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
         };
-        sent.map_err(|error| Stop::new(format!("cannot reach {}: {error}", self.base), "is the address right?"))
+        sent.map_err(|error| {
+            Stop::new(format!("cannot reach {}: {error}", self.base), "is the address right?")
+        })
     }
 
     fn accept<T: for<'de> Deserialize<'de>>(&self, answer: &mut Response<Body>) -> Result<T, Stop> {
         let status = answer.status();
         let location = answer.headers().get(LOCATION).and_then(|l| l.to_str().ok()).map(String::from);
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
-        let body = body.map_err(|error| Stop::new(format!("the answer of {} broke off: {error}", self.base), ""))?;
+        let body =
+            body.map_err(|error| Stop::new(format!("the answer of {} broke off: {error}", self.base), ""))?;
         if let Some(location) = location.filter(|_| status.is_redirection()) {
             let message = self.token.conceal(&format!("{} redirects to {location}", self.base));
             return Err(Stop::new(message, "give the final address; the token follows no redirect"));
@@ -214,8 +222,13 @@ impl Remote {
             (title, detail) => format!(": {title}: {detail}"),
         };
         let (blame, help) = match status {
-            401 | 403 => (Blame::Surroundings, "is the token one of the site's ADMIN_TOKENS (what follows `kid:`)?"),
-            404 => (Blame::Surroundings, "`edgeloom versions` lists what is stored"),
+            401 | 403 => {
+                (Blame::Surroundings, "is the token one of the site's ADMIN_TOKENS (what follows `kid:`)?")
+            }
+            404 => (
+                Blame::Surroundings,
+                "`edgeloom versions` lists what is stored; does the Worker stand in front of this address?",
+            ),
             409 | 412 => (
                 Blame::Configuration,
                 "fetch what the others changed (`edgeloom publish --dry-run --verbose` shows it), \
@@ -280,13 +293,24 @@ mod tests {
 
     #[test]
     fn the_token_travels_encrypted_or_not_at_all() {
-        for sound in ["https://shop.example", "http://localhost:8787", "http://127.0.0.1:1/", "http://[::1]:8787"] {
+        for sound in
+            ["https://shop.example", "http://localhost:8787", "http://127.0.0.1:1/", "http://[::1]:8787"]
+        {
             assert!(origin(sound).is_ok(), "{sound}");
         }
         for refused in [
-            "http://shop.example", "http://localhost.example", "http://127.0.0.1.example", "http://192.168.0.1",
-            "http://0x7f.1.example", "ftp://localhost", "shop.example", "", "https://shop.example/path",
-            "https://shop.example/?a", "https://user:secret@shop.example", "http://user@localhost",
+            "http://shop.example",
+            "http://localhost.example",
+            "http://127.0.0.1.example",
+            "http://192.168.0.1",
+            "http://0x7f.1.example",
+            "ftp://localhost",
+            "shop.example",
+            "",
+            "https://shop.example/path",
+            "https://shop.example/?a",
+            "https://user:secret@shop.example",
+            "http://user@localhost",
         ] {
             assert!(origin(refused).is_err(), "{refused}");
         }

@@ -3,8 +3,8 @@
 use crate::problem::{Problem, Severity, Stop};
 use crate::source::Source;
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, ThemeCharacters,
-    ThemeStyles,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+    ThemeCharacters, ThemeStyles,
 };
 use serde_json::{Value, json};
 use std::fmt;
@@ -26,6 +26,13 @@ pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
 }
 
+/// Writes the problems of a file, if there are any.
+pub fn tell_problems(source: &Source, problems: &[Problem]) {
+    if !problems.is_empty() {
+        tell(&self::problems(source, problems));
+    }
+}
+
 /// Text from elsewhere without what a terminal would obey.
 pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
@@ -40,6 +47,10 @@ struct Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without an excerpt the item has to be named.
+        if let (None, Some(pointer)) = (&self.problem.span, &self.problem.pointer) {
+            write!(f, "{}: ", plain(pointer.trim_start_matches('/')))?;
+        }
         f.write_str(&plain(&self.problem.message))
     }
 }
@@ -168,7 +179,8 @@ mod tests {
     fn a_problem_of_an_empty_file_is_shown() {
         let source = Source { name: "edgeloom.toml".into(), text: "".into() };
         for span in [None, Some(0..0)] {
-            let problem = Problem::error(Code::Meaning, "identifier is empty; hint: name it").at(span, "here");
+            let problem =
+                Problem::error(Code::Meaning, "identifier is empty; hint: name it").at(span, "here");
             let shown = problems(&source, &[problem]);
             assert!(shown.contains("identifier is empty") && shown.contains("help: name it"), "{shown}");
             assert!(shown.ends_with("edgeloom.toml: 1 error, 0 remarks\n"), "{shown}");

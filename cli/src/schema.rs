@@ -38,8 +38,10 @@ pub fn keys_at<'a>(document: &Value, path: impl IntoIterator<Item = &'a str>) ->
 /// contain themselves, so this ends.
 fn alternatives<'a>(document: &'a Value, node: &'a Value) -> Vec<&'a Value> {
     let mut found = vec![node];
-    let referred = node.get("$ref").and_then(Value::as_str).and_then(|r| document.pointer(r.strip_prefix('#')?));
-    let branches = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| node.get(word)?.as_array()).flatten();
+    let referred =
+        node.get("$ref").and_then(Value::as_str).and_then(|r| document.pointer(r.strip_prefix('#')?));
+    let branches =
+        ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|word| node.get(word)?.as_array()).flatten();
     for branch in referred.into_iter().chain(branches) {
         found.extend(alternatives(document, branch));
     }

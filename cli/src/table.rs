@@ -45,7 +45,10 @@ pub fn status(answer: &Value) -> String {
         if let Some(held_out) = slot.get("held_out").filter(|rate| rate.is_object()) {
             rows.push(rate("(held out)".into(), held_out));
         }
-        out.push_str(&table(&["arm", "exposures", "rewards", "rate", "95 % interval", "P(best)", "share"], rows));
+        out.push_str(&table(
+            &["arm", "exposures", "rewards", "rate", "95 % interval", "P(best)", "share"],
+            rows,
+        ));
     }
     let refused = answer.get("refused").and_then(Value::as_object).into_iter().flatten();
     let refused: Vec<_> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
