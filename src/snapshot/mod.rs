@@ -1,19 +1,23 @@
 //! Everything a decision reads: immutable, content-addressed, replaced whole.
 
 mod compile;
+mod learn;
+mod policy;
 pub mod store;
 pub mod wire;
 
-pub use compile::{Warning, compile};
+pub use compile::{Severity, Warning, check, compile};
+pub use learn::learn;
+pub use policy::Policy;
 
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::policy::{Policy, Prepared};
-use crate::bandit::posterior::BetaPosterior;
+use crate::bandit::{self, BetaPosterior, Prepared};
 use crate::block::Markup;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
 use crate::slot::Place;
 use crate::split::{Holdout, LayerPart, Rollout};
+use std::sync::Arc;
 
 /// What every decision of a request reads; keep one through the whole request.
 #[derive(Debug)]
@@ -62,6 +66,8 @@ pub struct Slot {
     pub id: SlotId,
     /// Where it is in a page.
     pub place: Place,
+    /// The selector of `place` for the runtime.
+    pub css: String,
     /// Pages it is on; empty means all.
     pub paths: Vec<Pattern>,
     /// Off: nobody is decided for.
@@ -92,7 +98,7 @@ pub struct Arm {
     /// The block, for "shown once per page".
     pub block: Option<BlockId>,
     /// What it shows; `None` shows the page as it is.
-    pub markup: Option<Markup>,
+    pub markup: Option<Arc<Markup>>,
     /// Only for these visits.
     pub audience: Option<AudienceIndex>,
     /// The arm's own salt: hash of slot and arm.
@@ -103,8 +109,14 @@ pub struct Arm {
     pub exposures: u64,
     /// Exposures rewarded.
     pub rewards: u64,
-    /// P(best) among all arms of the slot.
-    pub weight: f64,
+}
+
+impl Arm {
+    /// The arm as a policy sees it.
+    #[must_use]
+    pub const fn as_option(&self) -> bandit::Arm {
+        bandit::Arm { posterior: self.posterior, salt: self.salt, exposures: self.exposures }
+    }
 }
 
 impl Snapshot {

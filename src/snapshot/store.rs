@@ -187,7 +187,7 @@ fn keep_readable<T: DeserializeOwned>(config: &mut Value, list: &str, warnings: 
         match T::deserialize(item) {
             Ok(_) => true,
             Err(error) => {
-                warnings.push(Warning::new(pointer, format!("left out: {error}")));
+                warnings.push(Warning::error(pointer, format_args!("left out: {error}")));
                 false
             }
         }

@@ -264,7 +264,7 @@ pub struct Policy {
     pub kind: PolicyKind,
     /// When to draw.
     pub assignment: Assignment,
-    /// Least probability per arm, in [0, 1/arms]; default 0.01, or 1/arms where that is less.
+    /// Least probability per arm, in [0, 1/arms]; default 0.01, or 0.1/arms where that is less.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exploration_floor: Option<f64>,
     /// Uniform until each arm has this many exposures; default 100.

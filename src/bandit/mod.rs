@@ -1,0 +1,24 @@
+//! Choosing between arms: beliefs, draws, weights and limits, combined by [`Prepared`].
+//!
+//! Knows nothing of slots, pages or snapshots: arms are positions in a list. Every choice comes with its exact
+//! propensity. The way of a choice:
+//!
+//! ```text
+//! BetaPosterior ×K ──p_best──> weights ──Shape──> shares ──rendezvous(unit)──> arm, shares[arm]   sticky
+//!               └──Sampler───> draws ──Mixture (of the same shares)──────────> arm, shares[arm]   per view
+//! ```
+
+mod logit;
+pub mod policy;
+pub mod posterior;
+pub mod propensity;
+mod quadrature;
+pub mod rendezvous;
+pub mod sampler;
+pub mod shape;
+
+pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
+pub use posterior::{BetaPosterior, PosteriorError};
+pub use propensity::p_best;
+pub use sampler::Sampler;
+pub use shape::{Limits, LimitsError, Mixture, Shape};

@@ -1,0 +1,156 @@
+//! The JSON form of an event: one-letter names, each a promise; a new one is optional.
+
+use super::{Event, Kind, MAX_VALUE_MICROS, Refusal, Treatment};
+use crate::id::{DecisionId, GoalId, SlotId};
+use crate::receipt::{MAX_SHARDS, is_propensity};
+use serde::{Deserialize, Serialize};
+
+/// The form between Worker, queue and ledger. 64-bit keys are text: a JSON number would lose digits in JavaScript.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Wire {
+    /// Key, 16 hexadecimal digits.
+    k: String,
+    /// Decision.
+    d: String,
+    /// Slot.
+    s: String,
+    /// Arm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    a: Option<String>,
+    /// Held out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    h: bool,
+    /// Shared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    m: bool,
+    /// Goal; without it the event is an exposure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    g: Option<String>,
+    /// Value in micros.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    v: Option<i64>,
+    /// Time of the decision.
+    t: u64,
+    /// Propensity.
+    p: f64,
+    /// Shards.
+    n: u8,
+}
+
+impl From<Event> for Wire {
+    fn from(event: Event) -> Self {
+        let (a, h) = event.treatment.to_parts();
+        let (g, v) = match event.kind {
+            Kind::Exposure => (None, None),
+            Kind::Reward { goal, value_micros } => (Some(goal.to_string()), Some(value_micros)),
+        };
+        Self {
+            k: format!("{:016x}", event.key),
+            d: event.decision.to_string(),
+            s: event.slot.to_string(),
+            a,
+            h,
+            m: event.shared,
+            g,
+            v,
+            t: event.time_millis,
+            p: event.propensity,
+            n: event.shards,
+        }
+    }
+}
+
+impl TryFrom<Wire> for Event {
+    type Error = Refusal;
+
+    fn try_from(wire: Wire) -> Result<Self, Refusal> {
+        let malformed = |_| Refusal::Malformed;
+        let kind = match (wire.g, wire.v) {
+            (None, None) => Kind::Exposure,
+            (Some(goal), Some(value_micros)) if value_micros.unsigned_abs() <= MAX_VALUE_MICROS as u64 => {
+                Kind::Reward { goal: GoalId::new(&goal).map_err(malformed)?, value_micros }
+            }
+            _ => return Err(Refusal::Malformed),
+        };
+        if !is_propensity(wire.p) || !(1..=MAX_SHARDS).contains(&wire.n) {
+            return Err(Refusal::Malformed);
+        }
+        Ok(Self {
+            key: u64::from_str_radix(&wire.k, 16).map_err(|_| Refusal::Malformed)?,
+            decision: DecisionId::parse(&wire.d).map_err(malformed)?,
+            slot: SlotId::new(&wire.s).map_err(malformed)?,
+            treatment: Treatment::from_parts(wire.a.as_deref(), wire.h).map_err(malformed)?,
+            shared: wire.m,
+            kind,
+            time_millis: wire.t,
+            propensity: wire.p,
+            shards: wire.n,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{EventId, MAX_VALUE};
+    use super::*;
+    use crate::receipt::tests::sample;
+    use crate::receipt::{Flags, Receipt};
+    use proptest::prelude::*;
+
+    fn buy() -> GoalId {
+        GoalId::new("buy").unwrap()
+    }
+
+    #[test]
+    fn the_stored_names_never_change() {
+        let receipt = Receipt { flags: Flags::default().with_shared(true), ..sample() };
+        let event = Event::reward(&receipt, &buy(), 2.5, Some(EventId([1; 16]))).unwrap();
+        let expected = format!(
+            r#"{{"k":"{:016x}","d":"{}","s":"hero","a":"summer","m":true,"g":"buy","v":2500000,"t":1795525500000,"p":0.3,"n":4}}"#,
+            event.key, event.decision
+        );
+        assert_eq!(serde_json::to_string(&event).unwrap(), expected);
+        assert_eq!(serde_json::from_str::<Event>(&expected).unwrap(), event);
+    }
+
+    #[test]
+    fn a_wire_event_outside_its_ranges_is_malformed() {
+        let good = serde_json::to_value(Event::reward(&sample(), &buy(), 1.0, None).unwrap()).unwrap();
+        assert!(serde_json::from_value::<Event>(good.clone()).is_ok());
+        for (field, bad) in [
+            ("k", serde_json::json!("xyz")),
+            ("d", serde_json::json!("00")),
+            ("s", serde_json::json!("")),
+            ("a", serde_json::json!("a b")),
+            ("g", serde_json::json!("a/b")),
+            ("g", serde_json::json!(null)),
+            ("v", serde_json::json!(MAX_VALUE_MICROS + 1)),
+            ("v", serde_json::json!(i64::MIN)),
+            ("p", serde_json::json!(0.0)),
+            ("p", serde_json::json!(1.5)),
+            ("n", serde_json::json!(0)),
+            ("n", serde_json::json!(65)),
+            ("t", serde_json::json!(-1)),
+        ] {
+            let mut value = good.clone();
+            value[field] = bad.clone();
+            assert!(serde_json::from_value::<Event>(value).is_err(), "{field}: {bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_survives_json_bit_for_bit(
+            decision: [u8; 16],
+            propensity in 1e-12..=1.0_f64,
+            value in -MAX_VALUE..=MAX_VALUE,
+            held_out: bool,
+        ) {
+            let flags = Flags::default().with_held_out(held_out);
+            let receipt = Receipt { decision: DecisionId(decision), propensity, flags, ..sample() };
+            let event = Event::reward(&receipt, &buy(), value, None).unwrap();
+            let json = serde_json::to_string(&event).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Event>(&json).unwrap(), event);
+        }
+    }
+}

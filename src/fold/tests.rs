@@ -1,0 +1,326 @@
+//! The laws of folding: the same counts for every order, repetition, batch and shard.
+
+use super::*;
+use crate::event::{EventId, MAX_VALUE, shard_of};
+use crate::id::{ArmId, GoalId};
+use crate::receipt::tests::sample;
+use crate::receipt::{Flags, Receipt};
+use crate::seed::Generator;
+use crate::statistics::{GoalCounts, Statistics};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn goal(name: &str) -> GoalId {
+    GoalId::new(name).unwrap()
+}
+
+fn shared() -> Receipt {
+    Receipt { unit: None, flags: Flags::default().with_shared(true), ..sample() }
+}
+
+fn id(n: u8) -> Option<EventId> {
+    Some(EventId([n; 16]))
+}
+
+fn reward(receipt: &Receipt, value: f64, n: u8) -> Event {
+    Event::reward(receipt, &goal("buy"), value, id(n)).unwrap()
+}
+
+/// A ledger in memory: the tokens of each shard, and its statistics.
+#[derive(Default)]
+struct Ledger {
+    tokens: BTreeMap<TokenId, Vec<u8>>,
+    statistics: Statistics,
+}
+
+impl Ledger {
+    /// One commit: tokens are read from and written to their stored form, statistics of the batch are merged.
+    fn commit(&mut self, batch: &[Event]) -> Vec<Outcome> {
+        let mut counted = Statistics::default();
+        let mut outcomes = Vec::new();
+        for event in batch {
+            let stored = self.tokens.get(&TokenId::of(event));
+            let mut token = stored.map(|bytes| Token::from_bytes(bytes).unwrap()).unwrap_or_default();
+            let before = token.clone();
+            let (outcome, delta) = fold(&mut token, event);
+            assert_eq!(outcome.changes_token(), token != before, "{outcome:?}");
+            self.tokens.insert(TokenId::of(event), token.to_bytes());
+            counted.apply(&delta);
+            outcomes.push(outcome);
+        }
+        let counted = Statistics::from_bytes(&counted.to_bytes().unwrap()).unwrap();
+        self.statistics.merge(&counted);
+        outcomes
+    }
+
+    fn of(events: &[Event]) -> Self {
+        let mut ledger = Self::default();
+        ledger.commit(events);
+        ledger
+    }
+
+    fn buys(&self) -> (u64, GoalCounts) {
+        let receipt = sample();
+        let counts = self.statistics.counts(&receipt.slot, &Treatment::of(&receipt)).cloned();
+        let counts = counts.unwrap_or_default();
+        (counts.exposures, counts.goals.get(&goal("buy")).copied().unwrap_or_default())
+    }
+}
+
+#[test]
+fn a_reward_before_its_exposure_waits_and_then_counts() {
+    let mut ledger = Ledger::default();
+    assert_eq!(ledger.commit(&[reward(&sample(), 2.0, 0)]), [Outcome::Waiting]);
+    assert_eq!(ledger.buys(), (0, GoalCounts::default()));
+    assert_eq!(ledger.commit(&[Event::exposure(&sample(), None)]), [Outcome::New]);
+    assert_eq!(ledger.buys(), (1, GoalCounts { n: 1, value_micros: 2_000_000 }));
+}
+
+#[test]
+fn a_visitors_reward_counts_once_per_goal_whatever_id_it_carries() {
+    let receipt = sample();
+    let other = Event::reward(&receipt, &goal("join"), 1.0, None).unwrap();
+    let events =
+        [Event::exposure(&receipt, id(1)), reward(&receipt, 1.0, 1), reward(&receipt, 1.0, 2), other];
+    let mut ledger = Ledger::default();
+    let outcomes = ledger.commit(&events);
+    assert_eq!(outcomes, [Outcome::New, Outcome::New, Outcome::Repeat, Outcome::New]);
+    assert_eq!(ledger.buys(), (1, GoalCounts { n: 1, value_micros: 1_000_000 }));
+    assert_eq!(ledger.statistics.repeats(), 1);
+}
+
+#[test]
+fn a_repeat_can_lower_a_value_but_never_raise_it() {
+    let receipt = sample();
+    let exposure = Event::exposure(&receipt, None);
+    let (low, high) = (reward(&receipt, 1.0, 0), reward(&receipt, 99.0, 0));
+    let mut up = Ledger::default();
+    assert_eq!(up.commit(&[exposure.clone(), low.clone(), high.clone()])[2], Outcome::Repeat);
+    let mut down = Ledger::default();
+    assert_eq!(down.commit(&[high, low, exposure])[1], Outcome::Revised);
+    assert_eq!(up.buys(), (1, GoalCounts { n: 1, value_micros: 1_000_000 }));
+    assert_eq!(up.statistics, down.statistics);
+}
+
+#[test]
+fn a_shared_token_never_has_more_rewards_than_views() {
+    let receipt = shared();
+    let mut events: Vec<Event> = (0..100).map(|n| reward(&receipt, 1.0, n)).collect();
+    events.extend((100..103).map(|n| Event::exposure(&receipt, id(n))));
+    let ledger = Ledger::of(&events);
+    assert_eq!(ledger.buys(), (3, GoalCounts { n: 3, value_micros: 3_000_000 }));
+    let token = ledger.tokens.values().next().map(|bytes| Token::from_bytes(bytes).unwrap()).unwrap();
+    assert_eq!((token.exposures(), token.waiting()), (3, 97));
+}
+
+#[test]
+fn treatments_and_slots_have_tokens_of_their_own() {
+    let receipt = sample();
+    let held_out = Receipt { arm: None, flags: Flags::default().with_held_out(true), ..sample() };
+    let untouched = Receipt { arm: None, ..sample() };
+    let other_arm = Receipt { arm: Some(ArmId::new("winter").unwrap()), ..sample() };
+    let other_slot = Receipt { slot: SlotId::new("footer").unwrap(), ..sample() };
+    let other_decision = Receipt { decision: DecisionId([8; 16]), ..sample() };
+    let all = [receipt, held_out, untouched, other_arm, other_slot, other_decision];
+    let ids: BTreeSet<TokenId> = all.iter().map(|r| TokenId::of(&Event::exposure(r, None))).collect();
+    assert_eq!(ids.len(), all.len());
+}
+
+#[test]
+fn a_full_token_refuses_and_counts_the_refusal() {
+    let receipt = shared();
+    let mut token = Token::default();
+    let mut statistics = Statistics::default();
+    for n in 0..MAX_KEYS as u64 + 2 {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&n.to_le_bytes());
+        let event = if n % 2 == 0 {
+            Event::exposure(&receipt, Some(EventId(bytes)))
+        } else {
+            Event::reward(&receipt, &goal("buy"), MAX_VALUE, Some(EventId(bytes))).unwrap()
+        };
+        let (outcome, delta) = fold(&mut token, &event);
+        assert_eq!(outcome == Outcome::Full, n >= MAX_KEYS as u64);
+        statistics.apply(&delta);
+    }
+    assert_eq!(statistics.refused().collect::<Vec<_>>(), [("full", 2)]);
+    let bytes = token.to_bytes();
+    assert!(bytes.len() < 2_000_000);
+    assert_eq!(Token::from_bytes(&bytes), Ok(token));
+}
+
+#[test]
+fn a_known_event_is_a_repeat_even_where_the_token_is_full() {
+    let receipt = shared();
+    let mut token = Token::default();
+    let event = |n: u64| {
+        let bytes = u128::from(n).to_le_bytes();
+        Event::exposure(&receipt, Some(EventId(bytes)))
+    };
+    (0..MAX_KEYS as u64).for_each(|n| drop(fold(&mut token, &event(n))));
+    assert_eq!(fold(&mut token, &event(MAX_KEYS as u64)).0, Outcome::Full);
+    assert_eq!(fold(&mut token, &event(5)).0, Outcome::Repeat);
+}
+
+#[test]
+fn the_stored_form_never_changes_within_a_format() {
+    let mut token = Token::default();
+    let receipt = sample();
+    let exposure = Event { key: 0x0102, ..Event::exposure(&receipt, None) };
+    let reward = Event { key: 0x0304, ..reward(&receipt, -0.000_002, 0) };
+    fold(&mut token, &exposure);
+    fold(&mut token, &reward);
+    assert_eq!(token.to_bytes(), b"\x01\x01\x02\x01\0\0\0\0\0\0\x01\x03buy\x01\x04\x03\0\0\0\0\0\0\x03");
+    assert_eq!(Token::from_bytes(b"\x02"), Err(TokenError::Format { found: 2 }));
+    assert_eq!(Token::default().to_bytes(), [1, 0, 0]);
+}
+
+/// Events of a few decisions, visitors' and shared ones, with values at their limits among them.
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let value = prop_oneof![Just(MAX_VALUE), Just(-MAX_VALUE), Just(0.0), -100.0..100.0_f64];
+    let one = (0_u8..6, 0_u8..3, 0_u8..8, proptest::option::of(("(buy|join)", value)));
+    proptest::collection::vec(one, 1..60).prop_map(|all| {
+        let event = |(decision, treatment, n, reward): (u8, u8, u8, Option<(String, f64)>)| {
+            let shared = decision % 2 == 0;
+            // A view has one propensity; another view of a shared decision may have another.
+            let view = if shared { n } else { 0 };
+            let receipt = Receipt {
+                decision: DecisionId([decision; 16]),
+                arm: (treatment < 2).then(|| ArmId::new(["a", "b"][usize::from(treatment)]).unwrap()),
+                flags: Flags::default().with_shared(shared).with_held_out(treatment == 2),
+                propensity: 1.0 / f64::from(1 + decision + treatment + view),
+                ..sample()
+            };
+            match reward {
+                None => Event::exposure(&receipt, id(n)),
+                Some((name, value)) => Event::reward(&receipt, &goal(&name), value, id(n)).unwrap(),
+            }
+        };
+        all.into_iter().map(event).collect()
+    })
+}
+
+/// The same events in another order, each one to five times.
+fn disturbed(events: &[Event], generator: &mut Generator) -> Vec<Event> {
+    let mut all: Vec<(u64, Event)> = Vec::new();
+    for event in events {
+        for _ in 0..=generator.bits() % 5 {
+            all.push((generator.bits(), event.clone()));
+        }
+    }
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, event)| event).collect()
+}
+
+/// The rule of the module, computed from the sets of keys at once.
+fn by_definition(events: &[Event]) -> Statistics {
+    let mut exposures: BTreeMap<TokenId, BTreeMap<u64, &Event>> = BTreeMap::new();
+    type Values<'e> = BTreeMap<u64, (i64, &'e Event)>;
+    let mut rewards: BTreeMap<(TokenId, &GoalId), Values> = BTreeMap::new();
+    for event in events {
+        let token = TokenId::of(event);
+        match &event.kind {
+            Kind::Exposure => drop(exposures.entry(token).or_default().insert(event.key, event)),
+            Kind::Reward { goal, value_micros } => {
+                let known = rewards.entry((token, goal)).or_default();
+                let smallest = known.get(&event.key).map_or(*value_micros, |(v, _)| *v.min(value_micros));
+                known.insert(event.key, (smallest, event));
+            }
+        }
+    }
+    let mut statistics = Statistics::default();
+    let mut add = |event: &Event, counts: Counts| {
+        let (slot, treatment) = (event.slot.clone(), event.treatment.clone());
+        statistics.apply(&Delta { slot, treatment, counts, repeats: 0, refused: None });
+    };
+    for event in exposures.values().flat_map(BTreeMap::values) {
+        add(event, Counts::of_exposure(event.propensity));
+    }
+    for ((token, goal), keys) in &rewards {
+        let n = exposures.get(token).map_or(0, BTreeMap::len);
+        for (value, event) in keys.values().take(n) {
+            let mut counts = Counts::default();
+            counts.add_goal(goal, GoalCounts { n: 1, value_micros: i128::from(*value) });
+            add(event, counts);
+        }
+    }
+    statistics
+}
+
+proptest! {
+    #[test]
+    fn order_repetition_batches_and_shards_do_not_matter(events in events(), seed: u64, shards in 1_u8..5) {
+        let mut generator = Generator::new(seed);
+        let once = Ledger::of(&events);
+        let disturbed = disturbed(&events, &mut generator);
+
+        let mut ledgers: Vec<Ledger> = (0..shards).map(|_| Ledger::default()).collect();
+        let mut rest = &disturbed[..];
+        while !rest.is_empty() {
+            let size = 1 + usize::try_from(generator.bits()).unwrap() % rest.len();
+            let (batch, later) = rest.split_at(size);
+            for (shard, ledger) in ledgers.iter_mut().enumerate() {
+                let mine = |event: &&Event| usize::from(shard_of(&event.decision, shards)) == shard;
+                ledger.commit(&batch.iter().filter(mine).cloned().collect::<Vec<_>>());
+            }
+            rest = later;
+        }
+
+        let mut merged = Statistics::default();
+        let mut tokens = BTreeMap::new();
+        for ledger in ledgers.into_iter().rev() {
+            merged.merge(&ledger.statistics);
+            tokens.extend(ledger.tokens);
+        }
+        prop_assert_eq!(&tokens, &once.tokens, "what is known differs");
+        let repeats = once.statistics.repeats() + (disturbed.len() - events.len()) as u64;
+        prop_assert_eq!(merged.repeats(), repeats);
+
+        // The same numbers of repeats on both sides: everything else must be equal, to the byte.
+        let extra = repeats - once.statistics.repeats();
+        let mut expected = once.statistics;
+        let slot = sample().slot;
+        let treatment = Treatment::Holdout;
+        expected.apply(&Delta { slot, treatment, counts: Counts::default(), repeats: extra, refused: None });
+        prop_assert_eq!(merged.to_bytes().unwrap(), expected.to_bytes().unwrap());
+    }
+
+    #[test]
+    fn what_is_counted_is_what_the_rule_says(events in events()) {
+        let ledger = Ledger::of(&events);
+        let counted: Vec<_> = ledger.statistics.iter().collect();
+        let expected = by_definition(&events);
+        prop_assert_eq!(counted, expected.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn there_are_never_more_rewards_than_exposures(events in events(), seed: u64) {
+        let ledger = Ledger::of(&disturbed(&events, &mut Generator::new(seed)));
+        for (_, _, counts) in ledger.statistics.iter() {
+            for goal in counts.goals.values() {
+                prop_assert!(goal.n <= counts.exposures);
+            }
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_token_or_refused_and_a_token_has_one_spelling(
+        bytes: Vec<u8>,
+        events in events(),
+        at: usize,
+        to: u8,
+    ) {
+        let mut stored: Vec<Vec<u8>> = Ledger::of(&events).tokens.into_values().collect();
+        for token in &mut stored {
+            let at = at % token.len();
+            token[at] = to;
+        }
+        stored.push([&[1], &bytes[..]].concat());
+        stored.push(bytes);
+        for bytes in stored {
+            if let Ok(token) = Token::from_bytes(&bytes) {
+                prop_assert_eq!(token.to_bytes(), bytes);
+            }
+        }
+    }
+}

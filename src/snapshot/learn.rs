@@ -1,0 +1,48 @@
+//! From counts to what is published: posterior counts and P(best) of every slot. Runs once per publication.
+
+use super::compile::arm_id;
+use super::wire::{Config, LearnedArm, LearnedSlot, Slot};
+use crate::bandit::{BetaPosterior, p_best};
+use crate::event::Treatment;
+use crate::id::{ArmId, GoalId, SlotId};
+use crate::statistics::Statistics;
+use std::collections::BTreeMap;
+
+/// What the statistics say about the slots of a configuration; slots and arms that can't be used are left out, and
+/// so are statistics of slots and arms that are no longer there (they stay in the ledger).
+#[must_use]
+pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
+    let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(|slot| learn_slot(slot, statistics)).collect();
+    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
+    slots
+}
+
+fn learn_slot(slot: &Slot, statistics: &Statistics) -> Option<LearnedSlot> {
+    let id = SlotId::new(&slot.id).ok()?;
+    let goal = GoalId::new(&slot.goal).ok()?;
+    let enabled = slot.arms.iter().filter(|arm| arm.enabled.unwrap_or(true));
+    let mut priors: BTreeMap<ArmId, BetaPosterior> = BTreeMap::new();
+    for arm in enabled {
+        let [alpha, beta] = arm.prior.unwrap_or([1.0, 1.0]);
+        if let (Ok(arm), Ok(prior)) = (arm_id(arm), BetaPosterior::new(alpha, beta)) {
+            priors.entry(arm).or_insert(prior);
+        }
+    }
+    let counts = |arm: &ArmId| {
+        let counts = statistics.counts(&id, &Treatment::Arm(arm.clone()));
+        counts.map_or((0, 0), |c| (c.exposures, c.goals.get(&goal).map_or(0, |g| g.n)))
+    };
+    let posteriors: Vec<BetaPosterior> = priors
+        .iter()
+        .map(|(arm, prior)| {
+            let (exposures, rewards) = counts(arm);
+            prior.after(exposures, rewards)
+        })
+        .collect();
+    let weights = p_best(&posteriors);
+    let arms = priors.keys().zip(weights).map(|(arm, weight)| {
+        let (exposures, rewards) = counts(arm);
+        LearnedArm { arm: arm.to_string(), exposures, rewards, weight }
+    });
+    Some(LearnedSlot { slot: slot.id.clone(), arms: arms.collect() })
+}

@@ -1,0 +1,263 @@
+//! What was counted: exact integers that merge in any order. It judges nothing; [`crate::fold`] says what counts.
+
+mod wire;
+
+pub use wire::StatisticsError;
+
+use crate::event::{Refusal, Treatment};
+use crate::fold::Delta;
+use crate::id::{GoalId, SlotId};
+use std::collections::BTreeMap;
+
+/// One, in the fixed point of the propensity sums: 2^32. As integers, sums do not depend on their order; 2^-32 is
+/// finer than the quadrature behind a propensity is exact.
+const ONE: f64 = 4_294_967_296.0;
+
+/// Counts of one slot under one treatment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Exposures.
+    pub exposures: u64,
+    /// Sum of the exposures' propensities p, in units of 2^-32.
+    pub propensity_units: u128,
+    /// Sum of 1/p over the exposures, in units of 2^-32. Its expectation is the number of decisions in which the
+    /// treatment could have been chosen, whatever the weights were at the time: what a sample-ratio test compares.
+    pub inverse_units: u128,
+    /// Counted rewards by goal.
+    pub goals: BTreeMap<GoalId, GoalCounts>,
+}
+
+/// Counted rewards of one goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GoalCounts {
+    /// How many; never more than exposures, once all deltas are in.
+    pub n: u64,
+    /// Their values, in millionths of the site's currency.
+    pub value_micros: i128,
+}
+
+impl GoalCounts {
+    /// Sum of the values in the site's currency.
+    #[must_use]
+    pub fn value(&self) -> f64 {
+        self.value_micros as f64 / 1e6
+    }
+
+    fn add(&mut self, other: Self) {
+        self.n = self.n.saturating_add(other.n);
+        // Never saturates: 1.7e38 are 10^23 rewards of the largest value. (If it did, order would matter.)
+        self.value_micros = self.value_micros.saturating_add(other.value_micros);
+    }
+}
+
+impl Counts {
+    /// Sum of the exposures' propensities.
+    #[must_use]
+    pub fn propensity_sum(&self) -> f64 {
+        self.propensity_units as f64 / ONE
+    }
+
+    /// Sum of 1/p over the exposures.
+    #[must_use]
+    pub fn inverse_sum(&self) -> f64 {
+        self.inverse_units as f64 / ONE
+    }
+
+    /// The counts of one exposure with this propensity, in (0, 1].
+    pub(crate) fn of_exposure(propensity: f64) -> Self {
+        // At least one unit: a propensity below 2^-32 counts as 2^-32.
+        let units = (libm::round(propensity * ONE) as u64).max(1);
+        let units = u128::from(units);
+        Self {
+            exposures: 1,
+            propensity_units: units,
+            inverse_units: ((1_u128 << 64) + units / 2) / units,
+            goals: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn add_goal(&mut self, goal: &GoalId, counts: GoalCounts) {
+        if let Some(own) = self.goals.get_mut(goal) {
+            own.add(counts);
+            // Zero entries are dropped, so that equal counts are equal bytes.
+            if *own == GoalCounts::default() {
+                self.goals.remove(goal);
+            }
+        } else if counts != GoalCounts::default() {
+            self.goals.insert(goal.clone(), counts);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.exposures = self.exposures.saturating_add(other.exposures);
+        self.propensity_units = self.propensity_units.saturating_add(other.propensity_units);
+        self.inverse_units = self.inverse_units.saturating_add(other.inverse_units);
+        for (goal, counts) in &other.goals {
+            self.add_goal(goal, *counts);
+        }
+    }
+}
+
+/// Everything that was counted of a site, or of one shard of it.
+///
+/// Merging is commutative and associative, so shards and batches can be added up in any order. It is *not*
+/// idempotent: each shard's statistics go in once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statistics {
+    slots: BTreeMap<SlotId, BTreeMap<Treatment, Counts>>,
+    /// Events not taken, by the words of [`Refusal`]; words of newer versions are kept.
+    refused: BTreeMap<String, u64>,
+    repeats: u64,
+}
+
+impl Statistics {
+    /// The counts of a slot under a treatment; `None` is all zeros.
+    #[must_use]
+    pub fn counts(&self, slot: &SlotId, treatment: &Treatment) -> Option<&Counts> {
+        self.slots.get(slot)?.get(treatment)
+    }
+
+    /// All counts, sorted by slot and treatment.
+    pub fn iter(&self) -> impl Iterator<Item = (&SlotId, &Treatment, &Counts)> {
+        self.slots
+            .iter()
+            .flat_map(|(slot, sides)| sides.iter().map(move |(treatment, counts)| (slot, treatment, counts)))
+    }
+
+    /// Events not taken, by kind.
+    pub fn refused(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.refused.iter().map(|(word, n)| (word.as_str(), *n))
+    }
+
+    /// Events that had been taken before.
+    #[must_use]
+    pub const fn repeats(&self) -> u64 {
+        self.repeats
+    }
+
+    /// Counts `n` events that were not taken.
+    pub fn refuse(&mut self, refusal: Refusal, n: u64) {
+        self.refuse_word(refusal.as_str(), n);
+    }
+
+    /// Adds what one event changed.
+    pub fn apply(&mut self, delta: &Delta) {
+        self.add(&delta.slot, &delta.treatment, &delta.counts);
+        self.repeats = self.repeats.saturating_add(delta.repeats);
+        if let Some(refusal) = delta.refused {
+            self.refuse(refusal, 1);
+        }
+    }
+
+    /// Adds what others counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (slot, treatment, counts) in other.iter() {
+            self.add(slot, treatment, counts);
+        }
+        for (word, n) in &other.refused {
+            self.refuse_word(word, *n);
+        }
+        self.repeats = self.repeats.saturating_add(other.repeats);
+    }
+
+    fn add(&mut self, slot: &SlotId, treatment: &Treatment, counts: &Counts) {
+        let empty = Counts::default();
+        if *counts == empty {
+            return;
+        }
+        // Looked up before inserted: names are copied once per slot, not once per event.
+        if !self.slots.contains_key(slot) {
+            self.slots.insert(slot.clone(), BTreeMap::new());
+        }
+        let Some(sides) = self.slots.get_mut(slot) else { return };
+        if let Some(own) = sides.get_mut(treatment) {
+            own.merge(counts);
+            if *own == empty {
+                sides.remove(treatment);
+            }
+        } else {
+            sides.insert(treatment.clone(), counts.clone());
+        }
+        if sides.is_empty() {
+            self.slots.remove(slot);
+        }
+    }
+
+    fn refuse_word(&mut self, word: &str, n: u64) {
+        if n == 0 {
+            return;
+        }
+        let count = self.refused.entry(word.to_owned()).or_default();
+        *count = count.saturating_add(n);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ArmId;
+
+    fn slot() -> SlotId {
+        SlotId::new("hero").unwrap()
+    }
+
+    fn arm(name: &str) -> Treatment {
+        Treatment::Arm(ArmId::new(name).unwrap())
+    }
+
+    #[test]
+    fn propensities_add_up_exactly() {
+        let mut sum = Counts::default();
+        for propensity in [0.25, 0.5, 1.0] {
+            sum.merge(&Counts::of_exposure(propensity));
+        }
+        assert_eq!((sum.exposures, sum.propensity_sum(), sum.inverse_sum()), (3, 1.75, 7.0));
+    }
+
+    #[test]
+    fn inverses_are_rounded_to_the_nearest_unit() {
+        // 2^64 / 3865470566 = 4772185884.7
+        assert_eq!(Counts::of_exposure(0.9).inverse_units, 4_772_185_885);
+    }
+
+    #[test]
+    fn the_smallest_propensity_counts_as_one_unit() {
+        let tiny = Counts::of_exposure(f64::MIN_POSITIVE);
+        assert_eq!(tiny.propensity_units, 1);
+        assert_eq!(tiny.inverse_sum(), ONE);
+    }
+
+    #[test]
+    fn what_adds_up_to_nothing_leaves_no_trace() {
+        let goal = GoalId::new("buy").unwrap();
+        let mut stats = Statistics::default();
+        for value_micros in [3, -3] {
+            let mut counts = Counts::default();
+            counts.add_goal(&goal, GoalCounts { n: 0, value_micros });
+            stats.add(&slot(), &arm("a"), &counts);
+        }
+        stats.refuse(Refusal::Late, 0);
+        assert_eq!(stats, Statistics::default());
+    }
+
+    #[test]
+    fn counts_at_their_limit_stay_there() {
+        let mut most = Statistics::default();
+        let full = Counts { exposures: u64::MAX, inverse_units: u128::MAX, ..Counts::default() };
+        most.add(&slot(), &arm("a"), &full);
+        most.refuse(Refusal::Forged, u64::MAX);
+        most.repeats = u64::MAX;
+        let mut twice = most.clone();
+        twice.merge(&most);
+        assert_eq!(twice, most);
+    }
+
+    #[test]
+    fn refusals_are_counted_by_kind() {
+        let mut stats = Statistics::default();
+        stats.refuse(Refusal::Late, 2);
+        stats.refuse(Refusal::Forged, 1);
+        stats.refuse(Refusal::Late, 1);
+        assert_eq!(stats.refused().collect::<Vec<_>>(), [("forged", 1), ("late", 3)]);
+    }
+}

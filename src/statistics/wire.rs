@@ -1,0 +1,348 @@
+//! The stored and sent form of statistics: one shape for MessagePack (between objects) and JSON (status API).
+//!
+//! ```text
+//! bytes     what
+//! 0         format; this code writes 1 and refuses others
+//! 1..n−16   the shape as MessagePack with names
+//! n−16..n   checksum: first 16 bytes of SHA-256 of everything before it
+//! ```
+
+use super::{Counts, GoalCounts, Statistics};
+use crate::event::Treatment;
+use crate::id::{GoalId, IdError, SlotId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+
+const FORMAT: u8 = 1;
+const CHECKSUM: usize = 16;
+
+/// Stored statistics that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatisticsError {
+    /// Written by another version of this code.
+    Format {
+        /// Format number found.
+        found: u8,
+    },
+    /// Cut, changed on the way, or not ours.
+    Damaged,
+    /// The checksum is right but the content is not what it should be.
+    Payload {
+        /// What the decoder said.
+        reason: String,
+    },
+}
+
+impl fmt::Display for StatisticsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format { found } => {
+                write!(
+                    f,
+                    "statistics have format {found}, this version reads {FORMAT}; hint: deploy matching versions"
+                )
+            }
+            Self::Damaged => write!(f, "statistics are damaged; hint: rebuild them from the shards"),
+            Self::Payload { reason } => write!(f, "statistics can't be read: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StatisticsError {}
+
+impl Statistics {
+    /// The stored form: equal statistics are equal bytes.
+    ///
+    /// # Errors
+    /// [`StatisticsError::Payload`] where the encoder refuses.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, StatisticsError> {
+        let mut bytes = vec![FORMAT];
+        rmp_serde::encode::write_named(&mut bytes, &Shape::of(self)).map_err(payload)?;
+        let checksum = Sha256::digest(&bytes);
+        bytes.extend(checksum.iter().take(CHECKSUM));
+        Ok(bytes)
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// Every cause of [`StatisticsError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, StatisticsError> {
+        let &format = bytes.first().ok_or(StatisticsError::Damaged)?;
+        if format != FORMAT {
+            return Err(StatisticsError::Format { found: format });
+        }
+        let end = bytes.len().checked_sub(CHECKSUM).ok_or(StatisticsError::Damaged)?;
+        let (body, checksum) = bytes.split_at_checked(end).ok_or(StatisticsError::Damaged)?;
+        if !Sha256::digest(body).starts_with(checksum) {
+            return Err(StatisticsError::Damaged);
+        }
+        let content = body.get(1..).ok_or(StatisticsError::Damaged)?;
+        let shape: Shape = rmp_serde::from_slice(content).map_err(payload)?;
+        Self::try_from(shape).map_err(payload)
+    }
+}
+
+fn payload(error: impl fmt::Display) -> StatisticsError {
+    StatisticsError::Payload { reason: error.to_string() }
+}
+
+impl Serialize for Statistics {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Shape::of(self).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Statistics {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Shape::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Field names are promises; a new field is optional.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Shape {
+    counts: Vec<Row>,
+    refused: BTreeMap<String, u64>,
+    repeats: u64,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Row {
+    slot: String,
+    /// Without an arm the page stayed as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arm: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held_out: bool,
+    exposures: u64,
+    propensity_units: Digits<u128>,
+    inverse_units: Digits<u128>,
+    goals: Vec<Goal>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Goal {
+    goal: String,
+    n: u64,
+    value_micros: Digits<i128>,
+}
+
+/// A number of more than 53 bits, as decimal text: JSON numbers would lose digits in JavaScript, MessagePack has none.
+#[derive(Default, Clone, Copy)]
+struct Digits<N>(N);
+
+impl<N: fmt::Display> Serialize for Digits<N> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, N: std::str::FromStr> Deserialize<'de> for Digits<N> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| serde::de::Error::custom("not a whole number"))
+    }
+}
+
+impl Shape {
+    fn of(statistics: &Statistics) -> Self {
+        let counts = statistics.iter().map(|(slot, treatment, counts)| {
+            let (arm, held_out) = treatment.to_parts();
+            Row {
+                slot: slot.to_string(),
+                arm,
+                held_out,
+                exposures: counts.exposures,
+                propensity_units: Digits(counts.propensity_units),
+                inverse_units: Digits(counts.inverse_units),
+                goals: counts.goals.iter().map(Goal::of).collect(),
+            }
+        });
+        Self { counts: counts.collect(), refused: statistics.refused.clone(), repeats: statistics.repeats }
+    }
+}
+
+impl Goal {
+    fn of((goal, counts): (&GoalId, &GoalCounts)) -> Self {
+        Self { goal: goal.to_string(), n: counts.n, value_micros: Digits(counts.value_micros) }
+    }
+}
+
+impl TryFrom<Shape> for Statistics {
+    type Error = IdError;
+
+    fn try_from(shape: Shape) -> Result<Self, IdError> {
+        let mut statistics = Self { repeats: shape.repeats, ..Self::default() };
+        for row in &shape.counts {
+            let mut counts = Counts {
+                exposures: row.exposures,
+                propensity_units: row.propensity_units.0,
+                inverse_units: row.inverse_units.0,
+                goals: BTreeMap::new(),
+            };
+            for goal in &row.goals {
+                let own = GoalCounts { n: goal.n, value_micros: goal.value_micros.0 };
+                counts.add_goal(&GoalId::new(&goal.goal)?, own);
+            }
+            // Added, not set: rows given twice lose nothing.
+            let treatment = Treatment::from_parts(row.arm.as_deref(), row.held_out)?;
+            statistics.add(&SlotId::new(&row.slot)?, &treatment, &counts);
+        }
+        for (word, n) in &shape.refused {
+            statistics.refuse_word(word, *n);
+        }
+        Ok(statistics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Refusal;
+    use crate::id::ArmId;
+    use proptest::prelude::*;
+
+    fn sealed(payload: &[u8]) -> Vec<u8> {
+        let mut bytes = [&[FORMAT], payload].concat();
+        let checksum = Sha256::digest(&bytes);
+        bytes.extend_from_slice(&checksum[..CHECKSUM]);
+        bytes
+    }
+
+    prop_compose! {
+        // Values stay away from the ends of i128, where adding would saturate: no number of rewards gets there.
+        fn anything()(
+            rows in proptest::collection::vec(
+                ("[a-c]", proptest::option::of("[a-c]"), any::<bool>(), any::<(u64, u128, u128)>(),
+                 proptest::collection::vec(("[x-z]", any::<(u64, i64)>()), 0..3)),
+                0..6),
+            late: u64,
+            repeats: u64,
+        ) -> Statistics {
+            let mut statistics = Statistics { repeats, ..Statistics::default() };
+            for (slot, arm, held_out, (exposures, propensity_units, inverse_units), goals) in rows {
+                let treatment = Treatment::from_parts(arm.as_deref(), held_out).unwrap();
+                let mut counts =
+                    Counts { exposures, propensity_units, inverse_units, goals: BTreeMap::new() };
+                for (goal, (n, value_micros)) in goals {
+                    counts.add_goal(&GoalId::new(&goal).unwrap(), GoalCounts { n, value_micros: i128::from(value_micros) << 40 });
+                }
+                statistics.add(&SlotId::new(&slot).unwrap(), &treatment, &counts);
+            }
+            statistics.refuse(Refusal::Late, late);
+            statistics
+        }
+    }
+
+    fn sample() -> Statistics {
+        let mut statistics = Statistics::default();
+        let arm = Treatment::Arm(ArmId::new("a").unwrap());
+        let slot = SlotId::new("hero").unwrap();
+        let mut counts = Counts::of_exposure(0.5);
+        counts.add_goal(&GoalId::new("buy").unwrap(), GoalCounts { n: 1, value_micros: -2_500_000 });
+        statistics.add(&slot, &arm, &counts);
+        statistics.add(&slot, &Treatment::Holdout, &Counts::of_exposure(1.0));
+        statistics.refuse(Refusal::Forged, 3);
+        statistics
+    }
+
+    #[test]
+    fn the_names_of_the_status_api_never_change() {
+        let expected = serde_json::json!({
+            "counts": [
+                {
+                    "slot": "hero", "arm": "a", "exposures": 1,
+                    "propensity_units": "2147483648", "inverse_units": "8589934592",
+                    "goals": [{ "goal": "buy", "n": 1, "value_micros": "-2500000" }]
+                },
+                {
+                    "slot": "hero", "held_out": true, "exposures": 1,
+                    "propensity_units": "4294967296", "inverse_units": "4294967296", "goals": []
+                }
+            ],
+            "refused": { "forged": 3 },
+            "repeats": 0
+        });
+        assert_eq!(serde_json::to_value(sample()).unwrap(), expected);
+        assert_eq!(serde_json::from_value::<Statistics>(expected).unwrap(), sample());
+    }
+
+    #[test]
+    fn fields_and_words_of_a_newer_version_are_harmless() {
+        let newer = serde_json::json!({ "counts": [], "refused": { "quantum": 2 }, "colour": "blue" });
+        let statistics = serde_json::from_value::<Statistics>(newer).unwrap();
+        assert_eq!(statistics.refused().collect::<Vec<_>>(), [("quantum", 2)]);
+    }
+
+    #[test]
+    fn the_largest_numbers_come_back() {
+        let goal = GoalId::new("buy").unwrap();
+        for value_micros in [i128::MIN, i128::MAX] {
+            let mut counts = Counts { propensity_units: u128::MAX, exposures: u64::MAX, ..Counts::default() };
+            counts.add_goal(&goal, GoalCounts { n: u64::MAX, value_micros });
+            let mut statistics = Statistics::default();
+            statistics.add(&SlotId::new("hero").unwrap(), &Treatment::Untouched, &counts);
+            let bytes = statistics.to_bytes().unwrap();
+            assert_eq!(Statistics::from_bytes(&bytes), Ok(statistics));
+        }
+    }
+
+    #[test]
+    fn every_changed_byte_and_every_cut_is_refused() {
+        let bytes = sample().to_bytes().unwrap();
+        for i in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[i] ^= 1 << (i % 8);
+            assert!(Statistics::from_bytes(&bad).is_err(), "changed byte {i} was accepted");
+            assert!(Statistics::from_bytes(&bytes[..i]).is_err(), "cut at {i} was accepted");
+        }
+    }
+
+    #[test]
+    fn another_format_says_so() {
+        assert_eq!(Statistics::from_bytes(&[9]), Err(StatisticsError::Format { found: 9 }));
+        assert_eq!(Statistics::from_bytes(&[]), Err(StatisticsError::Damaged));
+        assert!(matches!(Statistics::from_bytes(&sealed(b"")), Err(StatisticsError::Payload { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn statistics_come_back_from_bytes_and_from_json(statistics in anything()) {
+            let bytes = statistics.to_bytes().unwrap();
+            let back = Statistics::from_bytes(&bytes).unwrap();
+            prop_assert_eq!(&back, &statistics);
+            prop_assert_eq!(back.to_bytes().unwrap(), bytes);
+            let json = serde_json::to_string(&statistics).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Statistics>(&json).unwrap(), statistics);
+        }
+
+        #[test]
+        fn any_content_is_read_without_a_panic(bytes: Vec<u8>, at: usize, to: u8) {
+            let _ = Statistics::from_bytes(&bytes);
+            let _ = Statistics::from_bytes(&sealed(&bytes));
+            let good = sample().to_bytes().unwrap();
+            let mut damaged = good[1..good.len() - CHECKSUM].to_vec();
+            let at = at % damaged.len();
+            damaged[at] = to;
+            let _ = Statistics::from_bytes(&sealed(&damaged));
+        }
+
+        #[test]
+        fn merging_does_not_depend_on_order_or_grouping(a in anything(), b in anything(), c in anything()) {
+            let merged = |x: &Statistics, y: &Statistics| {
+                let mut sum = x.clone();
+                sum.merge(y);
+                sum
+            };
+            prop_assert_eq!(merged(&a, &b), merged(&b, &a));
+            prop_assert_eq!(merged(&merged(&a, &b), &c), merged(&a, &merged(&b, &c)));
+            prop_assert_eq!(merged(&a, &Statistics::default()), a);
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Who is visiting and what may be remembered: context, privacy mode, cookie. Pure: facts in, facts out.
+
+use edgeloom::context::{Context, Device};
+use edgeloom::id::VisitorKey;
+use edgeloom::receipt::{Keyring, Purpose};
+use edgeloom::snapshot::wire::{Mode, Privacy};
+use serde_json::{Map, Value};
+
+/// Cookie of the visitor key: host only, secure, not readable by scripts.
+pub const COOKIE: &str = "__Host-edgeloom";
+/// Query parameter that carries a receipt from a block's link to the next page.
+pub const TOKEN_PARAMETER: &str = "_el";
+/// A query or cookie longer than this is not looked at; browsers and servers stop at 8 to 16 KB.
+const MAX_TEXT: usize = 16 * 1024;
+/// Most query parameters a condition can see.
+const MAX_PARAMETERS: usize = 64;
+const HOUR_MILLIS: u64 = 3_600_000;
+
+/// What the page path knows of a request, one fact a line, in the order `page.mjs` writes them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Facts<'r> {
+    /// Full address.
+    pub url: &'r str,
+    /// `User-Agent`.
+    pub user_agent: &'r str,
+    /// `Accept-Language`.
+    pub language: &'r str,
+    /// `Referer`.
+    pub referer: &'r str,
+    /// `Cookie`.
+    pub cookie: &'r str,
+    /// `Sec-GPC`.
+    pub gpc: &'r str,
+    /// `DNT`.
+    pub dnt: &'r str,
+    /// `Sec-Purpose` or `Purpose`.
+    pub purpose: &'r str,
+    /// `Cache-Control`.
+    pub cache_control: &'r str,
+    /// ISO country of the connection, or nothing.
+    pub country: &'r str,
+}
+
+impl<'r> Facts<'r> {
+    /// Reads the lines; a missing one is empty.
+    pub fn parse(text: &'r str) -> Self {
+        let mut lines = text.split('\n');
+        let mut next = || lines.next().unwrap_or_default();
+        Self {
+            url: next(),
+            user_agent: next(),
+            language: next(),
+            referer: next(),
+            cookie: next(),
+            gpc: next(),
+            dnt: next(),
+            purpose: next(),
+            cache_control: next(),
+            country: next(),
+        }
+    }
+
+    /// Whether the browser only fetches ahead; nobody may ever see this page.
+    pub fn is_prefetch(&self) -> bool {
+        self.purpose.contains("prefetch") || self.purpose.contains("preview")
+    }
+
+    /// Whether the visitor pressed reload: the page was reached before.
+    pub fn is_reload(&self) -> bool {
+        self.cache_control.contains("max-age=0") || self.cache_control.contains("no-cache")
+    }
+
+    /// Whether the visitor objects to being measured, by Global Privacy Control or Do Not Track.
+    pub fn objects(&self) -> bool {
+        self.gpc == "1" || self.dnt == "1"
+    }
+
+    /// Address of the page: origin, path and query.
+    pub fn address(&self) -> Address<'r> {
+        Address::of(self.url)
+    }
+}
+
+/// An absolute address, cut where it matters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Address<'r> {
+    /// Scheme and host, e.g. `https://example.org`.
+    pub origin: &'r str,
+    /// Path, at least `/`.
+    pub path: &'r str,
+    /// Query without the question mark.
+    pub query: &'r str,
+}
+
+impl<'r> Address<'r> {
+    /// Cuts an absolute URL; the runtime has already checked and normalised it.
+    pub fn of(url: &'r str) -> Self {
+        let url = url.split_once('#').map_or(url, |(before, _)| before);
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let path_at = url.get(host..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| host + at);
+        let (origin, rest) = url.split_at(path_at);
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        Self { origin, path: if path.is_empty() { "/" } else { path }, query }
+    }
+
+    /// Host with port.
+    pub fn host(&self) -> &'r str {
+        self.origin.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// The receipt in the query, if any.
+    pub fn token(&self) -> Option<&'r str> {
+        parameters(self.query).find(|(name, _)| *name == TOKEN_PARAMETER).map(|(_, value)| value)
+    }
+
+    /// The address without our parameter, as the origin should see it; `None` when it has none.
+    pub fn without_token(&self) -> Option<String> {
+        self.token()?;
+        let kept: Vec<&str> = self.query.split('&').filter(|pair| !is_token(pair)).collect();
+        let mark = if kept.is_empty() { "" } else { "?" };
+        Some(format!("{}{}{mark}{}", self.origin, self.path, kept.join("&")))
+    }
+}
+
+fn is_token(pair: &str) -> bool {
+    pair.split('=').next() == Some(TOKEN_PARAMETER)
+}
+
+fn parameters(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('='))
+}
+
+/// One visit, ready for a decision.
+#[derive(Debug)]
+pub struct Visit {
+    /// What conditions see.
+    pub context: Context,
+    /// What may be remembered of this visit.
+    pub mode: Mode,
+    /// Pseudonymous key, where the mode has one.
+    pub visitor: Option<VisitorKey>,
+    /// `Set-Cookie` line, where something changes on the device.
+    pub set_cookie: Option<String>,
+}
+
+/// The visit behind a request.
+///
+/// `fresh_key` is random and becomes the visitor's key where one is needed and none is there.
+pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, fresh_key: [u8; 16]) -> Visit {
+    let context = context_of(facts, now);
+    let mode = mode_of(facts, privacy);
+    let (visitor, set_cookie) = match mode {
+        Mode::Contextual => (None, withdrawn(facts, privacy)),
+        Mode::Measured => remembered(facts, keyring, now, 24, mode, fresh_key),
+        Mode::Personal => {
+            let hours = u64::from(privacy.cookie_days.unwrap_or(30).clamp(1, 390)) * 24;
+            remembered(facts, keyring, now, hours, mode, fresh_key)
+        }
+    };
+    Visit { context, mode, visitor, set_cookie }
+}
+
+fn context_of(facts: &Facts, now: u64) -> Context {
+    let address = facts.address();
+    let mut query = Map::new();
+    if address.query.len() <= MAX_TEXT {
+        let pairs = form_urlencoded::parse(address.query.as_bytes());
+        for (name, value) in pairs.take(MAX_PARAMETERS).filter(|(name, _)| name != TOKEN_PARAMETER) {
+            query.entry(name.into_owned()).or_insert_with(|| Value::from(value.into_owned()));
+        }
+    }
+    let referrer = Address::of(facts.referer).host();
+    Context {
+        path: address.path.to_string(),
+        query,
+        referrer: some(referrer),
+        country: some(facts.country).filter(|c| c.len() == 2),
+        language: first_language(facts.language),
+        device: Device::of_user_agent(facts.user_agent),
+        time_millis: now,
+        attributes: Map::new(),
+    }
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_string())
+}
+
+fn first_language(header: &str) -> Option<String> {
+    let first = header.split([',', ';']).next().unwrap_or_default().trim();
+    let sound = (2..=35).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    sound.then(|| first.to_ascii_lowercase())
+}
+
+/// The mode of this visit: what the site allows, cut down to what the visitor consented to.
+fn mode_of(facts: &Facts, privacy: &Privacy) -> Mode {
+    if privacy.mode == Mode::Contextual || facts.objects() {
+        return Mode::Contextual;
+    }
+    let Some(consent) = &privacy.consent else { return Mode::Contextual };
+    let Some(value) = cookie(facts.cookie, &consent.cookie) else { return Mode::Contextual };
+    let says = |word: &str| {
+        !word.is_empty() && value.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).any(|w| w == word)
+    };
+    let granted = if says(&consent.personal) {
+        Mode::Personal
+    } else if says(&consent.measured) {
+        Mode::Measured
+    } else {
+        Mode::Contextual
+    };
+    granted.min(privacy.mode)
+}
+
+/// The value of a cookie; the first of equal names, as browsers send the most specific first.
+fn cookie<'r>(header: &'r str, name: &str) -> Option<&'r str> {
+    if header.len() > MAX_TEXT || name.is_empty() {
+        return None;
+    }
+    header.split(';').filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, v)| v)
+}
+
+/// Deletes our cookie when the visitor no longer consents; in a site that never sets one nothing is looked at.
+fn withdrawn(facts: &Facts, privacy: &Privacy) -> Option<String> {
+    if privacy.mode == Mode::Contextual {
+        return None;
+    }
+    cookie(facts.cookie, COOKIE)?;
+    Some(format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"))
+}
+
+/// Layout of the signed cookie: mode (1), hour of issue (4, big endian), key (16).
+fn remembered(
+    facts: &Facts,
+    keyring: &Keyring,
+    now: u64,
+    life_hours: u64,
+    mode: Mode,
+    fresh_key: [u8; 16],
+) -> (Option<VisitorKey>, Option<String>) {
+    let hour = now / HOUR_MILLIS;
+    if let Some(key) = cookie(facts.cookie, COOKIE).and_then(|text| read(keyring, text, hour, life_hours, mode)) {
+        return (Some(key), None);
+    }
+    let mut bytes = [0_u8; 21];
+    let issued = u32::try_from(hour).unwrap_or(u32::MAX).to_be_bytes();
+    for (to, from) in bytes.iter_mut().zip([mode_byte(mode)].into_iter().chain(issued).chain(fresh_key)) {
+        *to = from;
+    }
+    let value = keyring.sign_bytes(Purpose::Cookie, &bytes);
+    let age = life_hours * 3600;
+    let line = format!("{COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax");
+    (Some(VisitorKey(fresh_key)), Some(line))
+}
+
+const fn mode_byte(mode: Mode) -> u8 {
+    match mode {
+        Mode::Contextual => 0,
+        Mode::Measured => 1,
+        Mode::Personal => 2,
+    }
+}
+
+/// The key in a cookie that is ours, of this mode and not too old; anything else is no cookie.
+fn read(keyring: &Keyring, text: &str, hour: u64, life_hours: u64, mode: Mode) -> Option<VisitorKey> {
+    let bytes = keyring.verify_bytes(Purpose::Cookie, text).ok()?;
+    let (&found_mode, rest) = bytes.split_first()?;
+    let (issued, key) = rest.split_first_chunk::<4>()?;
+    let issued = u64::from(u32::from_be_bytes(*issued));
+    let alive = issued <= hour && hour - issued < life_hours;
+    (found_mode == mode_byte(mode) && alive).then_some(())?;
+    Some(VisitorKey(key.try_into().ok()?))
+}
