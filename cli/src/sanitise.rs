@@ -172,6 +172,26 @@ mod tests {
         assert_eq!(clean("<a href=\"/x\" rel=\"opener\">x</a>").0, "<a href=\"/x\">x</a>");
     }
 
+    #[test]
+    fn stored_attacks_come_out_inert_or_are_refused_by_the_core() {
+        const PAYLOADS: &str =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/xss/payloads-even.txt");
+        let Ok(payloads) = std::fs::read_to_string(PAYLOADS) else {
+            println!("skipped: no ../shared");
+            return;
+        };
+        let (mut n_payloads, mut n_refused) = (0, 0);
+        for payload in payloads.lines() {
+            let safe = clean(payload).0;
+            let fault = verify(&safe).err().map(|located| located.fault);
+            assert!(matches!(fault, None | Some(Fault::Inside { .. })), "{payload:?}: {safe:?}: {fault:?}");
+            n_payloads += 1;
+            n_refused += usize::from(fault.is_some());
+        }
+        println!("{n_payloads} payloads, {n_refused} refused after sanitising");
+        assert!(n_payloads > 3_000 && n_refused * 100 < n_payloads);
+    }
+
     /// Pieces of HTML in any order: allowed, forbidden, broken.
     fn soup() -> impl Strategy<Value = String> {
         let piece = prop_oneof![

@@ -66,7 +66,10 @@ impl fmt::Display for StoreError {
             Self::Checksum => write!(f, "snapshot is damaged: checksum differs; hint: publish again"),
             Self::Payload { reason } => write!(f, "snapshot can't be read: {reason}; hint: publish again"),
             Self::TooLarge { bytes } => {
-                write!(f, "snapshot has {bytes} bytes; hint: {MAX_BYTES} at most, split the site or shorten blocks")
+                write!(
+                    f,
+                    "snapshot has {bytes} bytes; hint: {MAX_BYTES} at most, split the site or shorten blocks"
+                )
             }
         }
     }
@@ -143,8 +146,8 @@ pub fn decode(bytes: &[u8]) -> Result<Stored, StoreError> {
     if digest16(body) != checksum || digest16(payload) != version.0 {
         return Err(StoreError::Checksum);
     }
-    let raw: Value = rmp_serde::from_slice(payload)
-        .map_err(|error| StoreError::Payload { reason: error.to_string() })?;
+    let raw: Value =
+        rmp_serde::from_slice(payload).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
     let (published, warnings) = lenient(raw)?;
     Ok(Stored {
         version,

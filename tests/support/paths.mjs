@@ -15,7 +15,7 @@ export const SITE = "test";
 export const SECRETS = {
   ADMIN_TOKENS: "t:test-only-admin-token",
   IMPORT_KEYS: "t:test-only-import-key",
-  RECEIPT_KEYS: "new:test-only-receipt-key,old:test-only-older-receipt-key",
+  RECEIPT_KEYS: "2:test-only-receipt-key-of-at-least-32-characters,1:test-only-older-receipt-key-of-32-characters",
 };
 
 /** The bearer token that goes with them. */
