@@ -22,5 +22,6 @@ pub mod slot;
 pub mod snapshot;
 pub mod split;
 pub mod statistics;
+pub mod wire;
 
 pub use serde_json::Value;

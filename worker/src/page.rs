@@ -195,6 +195,7 @@ impl Page<'_> {
             // In contextual mode nothing is sent by the browser, so it needs no receipt.
             if let Some(token) = token.as_deref().filter(|_| !contextual) {
                 fields.insert("receipt".into(), Value::from(token));
+                fields.insert("place".into(), Value::from(slot.css.as_str()));
             }
         }
         island.insert(slot.id.to_string(), told);
