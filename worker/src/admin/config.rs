@@ -75,8 +75,12 @@ fn surplus(sent: &Value, kept: &Value, pointer: &mut String, unknown: &mut Vec<F
         _ => false,
     };
     let children: Vec<(String, &Value, Option<&Value>)> = match sent {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value, kept.get(name))).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(i, value)| (i.to_string(), value, kept.get(i))).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.clone(), value, kept.get(name))).collect()
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(i, value)| (i.to_string(), value, kept.get(i))).collect()
+        }
         _ => return,
     };
     for (name, value, kept) in children {

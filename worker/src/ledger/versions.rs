@@ -34,9 +34,9 @@ impl Condition {
             )),
             (Self::Absent, Some(head)) => stale(format!("There is a configuration already, version {head}.")),
             (Self::Match(_), None) => stale("There is no configuration yet.".to_string()),
-            (Self::Match(tag), Some(head)) if !matches_tag(tag, head) => {
-                stale(format!("The configuration was changed meanwhile; it is version {head} now. Get it and merge."))
-            }
+            (Self::Match(tag), Some(head)) if !matches_tag(tag, head) => stale(format!(
+                "The configuration was changed meanwhile; it is version {head} now. Get it and merge."
+            )),
             _ => Ok(()),
         }
     }
