@@ -1,60 +1,166 @@
-//! Columns for people. It decides nothing about what is in them.
+//! The site's answers as tables for people. Unknown fields are left out, missing ones stay empty: the site may be
+//! older or newer than this tool.
 
-use crate::output::printable;
+use serde_json::Value;
+use std::time::{Duration, UNIX_EPOCH};
 
-/// Lines of aligned columns under their names.
-pub fn render(names: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let head = names.iter().map(ToString::to_string).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head)
-        .chain(rows)
-        .map(|row: Vec<String>| row.iter().map(|cell| printable(cell).replace(['\n', '\t'], " ")).collect())
-        .collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..names.len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_string()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+/// Latest time that can be written with a year of four digits, milliseconds since the epoch.
+const MAX_MILLIS: u64 = 253_402_300_799_999;
+
+/// The stored versions, one per line.
+pub fn versions(answer: &Value) -> String {
+    let rows = items(answer, "versions").map(|version| {
+        vec![
+            text(version, "version"),
+            time(version, "at_millis"),
+            time(version, "published_millis"),
+            text(version, "message"),
+        ]
+    });
+    table(&["version", "stored", "published", "message"], rows.collect())
 }
 
-/// A time as `2025-01-31 12:00:00Z`.
-///
-/// Days to date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", 2013, `civil_from_days`; here for
-/// times from 1970 on, so that nothing is negative.
-pub fn utc(millis: u64) -> String {
-    let seconds = millis / 1_000;
-    let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
-    // Years start in March, so that the leap day is the last.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
+/// The state of a site: what is published and what was learned.
+pub fn status(answer: &Value) -> String {
+    let nothing = Value::Null;
+    let snapshot = answer.get("snapshot").unwrap_or(&nothing);
+    let mut out = table(
+        &["site", "configuration", "snapshot", "sequence", "published"],
+        vec![vec![
+            text(answer, "site"),
+            text(answer, "config_version"),
+            text(snapshot, "version"),
+            text(snapshot, "sequence"),
+            time(snapshot, "published_millis"),
+        ]],
+    );
+    for slot in items(answer, "slots") {
+        out.push_str(&format!(
+            "\nslot {} (goal {}, {})\n",
+            text(slot, "slot"),
+            text(slot, "goal"),
+            text(slot, "policy")
+        ));
+        let mut rows: Vec<_> = items(slot, "arms").map(|arm| rate(text(arm, "arm"), arm)).collect();
+        if let Some(held_out) = slot.get("held_out").filter(|rate| rate.is_object()) {
+            rows.push(rate("(held out)".into(), held_out));
+        }
+        out.push_str(&table(
+            &["arm", "exposures", "rewards", "rate", "95 % interval", "P(best)", "share"],
+            rows,
+        ));
+    }
+    let refused = answer.get("refused").and_then(Value::as_object).into_iter().flatten();
+    let refused: Vec<_> = refused.map(|(kind, n)| format!("{kind} {n}")).collect();
+    if !refused.is_empty() {
+        out.push_str(&format!("\nevents not taken: {}\n", refused.join(", ")));
+    }
+    out
+}
+
+fn rate(name: String, rate: &Value) -> Vec<String> {
+    let low_to_high = match (percent(rate, "low"), percent(rate, "high")) {
+        (low, high) if low.is_empty() || high.is_empty() => String::new(),
+        (low, high) => format!("{low} to {high}"),
+    };
+    vec![
+        name,
+        text(rate, "exposures"),
+        text(rate, "rewards"),
+        percent(rate, "mean"),
+        low_to_high,
+        percent(rate, "p_best"),
+        percent(rate, "share"),
+    ]
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text(value: &Value, key: &str) -> String {
+    match value.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+fn percent(value: &Value, key: &str) -> String {
+    value.get(key).and_then(Value::as_f64).map_or(String::new(), |share| format!("{:.2} %", share * 100.0))
+}
+
+fn time(value: &Value, key: &str) -> String {
+    let millis = value.get(key).and_then(Value::as_u64).filter(|millis| *millis <= MAX_MILLIS);
+    millis.map_or(String::new(), |millis| {
+        humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis)).to_string()
+    })
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+    let heads: Vec<String> = heads.iter().map(ToString::to_string).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut out = String::new();
+    for line in &lines {
+        let cells = line.iter().enumerate().map(|(column, cell)| {
+            // One line stays one line, whatever the site sent.
+            let cell = cell.replace('\n', " ");
+            format!("{cell:<width$}", width = width(column))
+        });
+        out.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        out.push('\n');
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{render, utc};
+    use super::*;
+    use serde_json::json;
 
     #[test]
-    fn columns_line_up_and_steer_no_terminal() {
-        let rows =
-            vec![vec!["a\u{1b}[2J".to_string(), "x".to_string()], vec!["b".to_string(), "é".to_string()]];
-        assert_eq!(render(&["n", "value"], rows), "n      value\na\u{fffd}[2J  x\nb      é");
+    fn versions_line_up_with_their_times() {
+        let answer = json!({ "versions": [
+            { "version": "ab", "at_millis": 1_795_525_500_000_u64, "published_millis": null, "message": "a\nb" },
+            { "version": "cdef", "at_millis": 0, "published_millis": 60_000 },
+        ] });
+        assert_eq!(
+            versions(&answer),
+            "version  stored                published             message\n\
+             ab       2026-11-24T13:05:00Z                        a b\n\
+             cdef     1970-01-01T00:00:00Z  1970-01-01T00:01:00Z\n"
+        );
     }
 
     #[test]
-    fn times_are_those_of_the_calendar() {
-        assert_eq!(utc(0), "1970-01-01 00:00:00Z");
-        assert_eq!(utc(951_782_400_000), "2000-02-29 00:00:00Z");
-        assert_eq!(utc(1_735_689_599_999), "2024-12-31 23:59:59Z");
+    fn a_status_shows_arms_and_the_held_out() {
+        let answer = json!({
+            "site": "shop",
+            "snapshot": { "version": "ab", "sequence": 7, "published_millis": 0 },
+            "slots": [{ "slot": "hero", "goal": "buy", "policy": "thompson",
+                "arms": [{ "arm": "a", "exposures": 200, "rewards": 10, "mean": 0.0545, "low": 0.02, "high": 0.09,
+                           "p_best": 0.75, "share": 0.745 }],
+                "held_out": { "exposures": 20, "rewards": 1, "mean": 0.05 } }],
+            "refused": { "late": 3 },
+        });
+        let shown = status(&answer);
+        let has = |line: &str| assert!(shown.lines().any(|l| l == line), "{line}\n{shown}");
+        has("slot hero (goal buy, thompson)");
+        has("a           200        10       5.45 %  2.00 % to 9.00 %  75.00 %  74.50 %");
+        has("(held out)  20         1        5.00 %");
+        has("events not taken: late 3");
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_gives_an_empty_table() {
+        for answer in [json!(null), json!([1]), json!({ "slots": 3, "versions": [null], "snapshot": "x" })] {
+            assert!(status(&answer).starts_with("site "));
+            assert!(versions(&answer).starts_with("version "));
+        }
+        assert_eq!(time(&json!({ "t": u64::MAX }), "t"), "");
     }
 }

@@ -5,6 +5,18 @@ use std::fmt::Write as _;
 /// What a character no HTML text can carry becomes.
 const REPLACEMENT: char = '\u{fffd}';
 
+/// Text as HTML that means only this text, in content and in quoted attributes, in ASCII.
+///
+/// ```
+/// assert_eq!(edgeloom::block::escape("<b> & 5 €"), "&lt;b&gt; &amp; 5 &#8364;");
+/// ```
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    push_text(&mut out, text);
+    out
+}
+
 /// Appends text so that it reads the same in content and in a quoted attribute.
 ///
 /// Signs of markup and everything outside ASCII become character references, so the result is right in every

@@ -24,6 +24,7 @@ pub mod rich;
 mod template;
 mod url;
 
+pub use escape::escape;
 pub(crate) use escape::push_text;
 pub use fault::{Fault, Located};
 pub use markup::{Markup, TOKEN_PARAMETER};

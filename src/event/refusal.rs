@@ -22,6 +22,8 @@ pub enum Refusal {
     Unbound,
     /// A slot the site does not have.
     UnknownSlot,
+    /// An arm the slot does not have.
+    UnknownArm,
     /// A goal the site does not have.
     UnknownGoal,
     /// A value that is no number or too large.
@@ -49,6 +51,7 @@ impl Refusal {
             Self::Early => "early",
             Self::Unbound => "unbound",
             Self::UnknownSlot => "unknown_slot",
+            Self::UnknownArm => "unknown_arm",
             Self::UnknownGoal => "unknown_goal",
             Self::Value => "value",
             Self::Full => "full",

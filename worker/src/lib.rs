@@ -1,4 +1,154 @@
-//! The Cloudflare face: knows the platform, decides nothing.
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+//! The Cloudflare face: what the runtime calls, and the table of our own routes. It knows the platform and decides
+//! nothing; decisions are the core's.
+//!
+//! `worker/entry.mjs` is what the runtime loads. It calls the exports of this file behind a guard; a page goes through
+//! `plan` (synchronous), everything below `/_edgeloom/` through `api`.
+
+mod admin;
+mod bindings;
+mod collect;
+mod faults;
+mod health;
+mod ledger;
 pub mod page;
+mod problem;
+mod queue;
+mod refusals;
+mod request;
+mod respond;
+mod secret;
+mod snapshots;
+mod status;
 pub mod visitor;
+
+use bindings::settings;
+use ledger::{Groups, deliver::deliver, root_call, shard_names};
+use problem::Problem;
+use request::now_millis;
+use wasm_bindgen::prelude::*;
+use worker::worker_sys::{Context as RawContext, MessageBatch as RawBatch};
+use worker::{Context, Env, Method, Request, Response, console_error, web_sys};
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
+    fn fill_random(bytes: &mut [u8]);
+}
+
+/// What a page view gets; see [`page::plan`]. An empty plan where nothing can be decided.
+#[wasm_bindgen]
+pub fn plan(env: &Env, facts: &str) -> String {
+    let settings = settings(env);
+    let Some(keyring) = &settings.receipts else { return "{}".to_string() };
+    let mut moment = page::Moment { now: now_millis(), entropy: [0; 48] };
+    fill_random(&mut moment.entropy);
+    let state = snapshots::current(&settings, moment.now);
+    let current = page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold };
+    page::plan(&current, keyring, &settings.loop_token, facts, &moment)
+}
+
+/// Whether an answer with these headers can be rewritten; see [`page::rewritable`].
+#[wasm_bindgen]
+pub fn rewritable(headers: &str) -> bool {
+    page::rewritable(headers)
+}
+
+/// The end of a page under its content security policy; see [`page::tail`].
+#[wasm_bindgen]
+pub fn tail(tail: &str, policy: &str) -> String {
+    page::tail(tail, policy)
+}
+
+/// A real trap, for the fault suite; `page.mjs` calls it only where that is switched on.
+#[wasm_bindgen]
+pub fn panic() {
+    faults::panic_now("page");
+}
+
+/// Marks our requests to the origin.
+#[wasm_bindgen]
+pub fn loop_token(env: &Env) -> String {
+    settings(env).loop_token.clone()
+}
+
+/// Reads the published snapshot into the isolate's memory.
+#[wasm_bindgen]
+pub async fn load(env: Env) {
+    snapshots::load(&env).await;
+}
+
+/// Records events that the edge itself saw, as a JSON array.
+///
+/// # Errors
+/// Neither a shard nor the queue took all of them; sent again, those that were taken are repeats.
+#[wasm_bindgen]
+pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
+    let site = &settings(&env).site;
+    let mut groups = Groups::default();
+    let events: Vec<&serde_json::value::RawValue> =
+        serde_json::from_str(&events).map_err(|error| JsValue::from_str(&error.to_string()))?;
+    for event in events {
+        match serde_json::from_str(event.get()) {
+            Ok(event) => groups.add(site, event),
+            Err(error) => console_error!("record: an event of our own can't be read: {error}"),
+        }
+    }
+    match deliver(&env, groups, None).await.failed {
+        0 => Ok(()),
+        failed => Err(JsValue::from_str(&format!("{failed} events are not stored"))),
+    }
+}
+
+/// Answers everything below `/_edgeloom/`.
+#[wasm_bindgen]
+pub async fn api(request: web_sys::Request, env: Env, ctx: RawContext) -> web_sys::Response {
+    let answer = route(Request::from(request), &env, &Context::new(ctx)).await;
+    answer.unwrap_or_else(|problem| problem.respond()).into()
+}
+
+/// Takes a batch of the overflow queue or of its dead letters.
+#[wasm_bindgen]
+pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
+    queue::consume(batch, &env).await;
+}
+
+/// Wakes the objects of the site, should an alarm of theirs have given up.
+#[wasm_bindgen]
+pub async fn scheduled(env: Env) {
+    let settings = settings(&env);
+    let state = snapshots::fresh(&env).await;
+    for shard in shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards)) {
+        ledger::deliver::wake(&env, &shard).await;
+    }
+    if let Err(error) = root_call::post(&env, &settings.site, "/wake", &[], &[]).await {
+        console_error!("scheduled: the root does not wake: {error}");
+    }
+}
+
+/// The table of our own routes.
+async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, Problem> {
+    let path = request.path();
+    let path = path.strip_prefix("/_edgeloom/").unwrap_or_default();
+    match (path, request.method()) {
+        ("collect", _) => Ok(collect::answer(request, env, ctx).await),
+        ("status", Method::Get) => status::answer(&request, env).await,
+        ("health", Method::Get) => Ok(health::answer(env).await),
+        ("status" | "health", _) => Err(Problem::method("GET")),
+        _ => match path.strip_prefix("admin/") {
+            Some(path) => admin::answer(request, env, path).await,
+            None => asset(request, env).await,
+        },
+    }
+}
+
+/// Files of ours that a browser needs, should a request for one come here at all.
+async fn asset(request: Request, env: &Env) -> Result<Response, Problem> {
+    if !matches!(request.method(), Method::Get | Method::Head) {
+        return Err(Problem::not_found());
+    }
+    let Ok(assets) = env.assets("ASSETS") else { return Err(Problem::not_found()) };
+    match assets.fetch_request(request).await {
+        Ok(response) if response.status_code() != 404 => Ok(response),
+        _ => Err(Problem::not_found()),
+    }
+}

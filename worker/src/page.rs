@@ -269,7 +269,8 @@ pub fn rewritable(headers: &str) -> bool {
     let mut next = || lines.next().unwrap_or_default().trim().to_ascii_lowercase();
     let (content_type, encoding, disposition) = (next(), next(), next());
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type.as_str(), ""));
-    let charset = parameters.split(';').filter_map(|p| p.trim().split_once('=')).find(|(name, _)| *name == "charset");
+    let charset =
+        parameters.split(';').filter_map(|p| p.trim().split_once('=')).find(|(name, _)| *name == "charset");
     let charset = charset.map_or("", |(_, value)| value.trim_matches(['"', '\'', ' ']));
     essence.trim() == "text/html"
         && (charset.is_empty() || is_ascii_superset(charset))
@@ -283,10 +284,40 @@ pub fn rewritable(headers: &str) -> bool {
 fn is_ascii_superset(label: &str) -> bool {
     let named = matches!(
         label,
-        "utf-8" | "utf8" | "unicode-1-1-utf-8" | "us-ascii" | "ascii" | "latin1" | "l1" | "cp1252" | "x-cp1252"
-            | "cp1250" | "cp1251" | "cp1253" | "cp1254" | "cp1255" | "cp1256" | "cp1257" | "cp1258"
-            | "koi8-r" | "koi8-u" | "koi" | "macintosh" | "gbk" | "gb2312" | "gb18030" | "big5" | "big5-hkscs"
-            | "euc-jp" | "euc-kr" | "ks_c_5601-1987" | "shift_jis" | "sjis" | "windows-31j" | "windows-874" | "tis-620"
+        "utf-8"
+            | "utf8"
+            | "unicode-1-1-utf-8"
+            | "us-ascii"
+            | "ascii"
+            | "latin1"
+            | "l1"
+            | "cp1252"
+            | "x-cp1252"
+            | "cp1250"
+            | "cp1251"
+            | "cp1253"
+            | "cp1254"
+            | "cp1255"
+            | "cp1256"
+            | "cp1257"
+            | "cp1258"
+            | "koi8-r"
+            | "koi8-u"
+            | "koi"
+            | "macintosh"
+            | "gbk"
+            | "gb2312"
+            | "gb18030"
+            | "big5"
+            | "big5-hkscs"
+            | "euc-jp"
+            | "euc-kr"
+            | "ks_c_5601-1987"
+            | "shift_jis"
+            | "sjis"
+            | "windows-31j"
+            | "windows-874"
+            | "tis-620"
     );
     let numbered = |prefix: &str, from: u32, to: u32| {
         label.strip_prefix(prefix).and_then(|n| n.parse().ok()).is_some_and(|n: u32| (from..=to).contains(&n))

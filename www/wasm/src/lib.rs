@@ -56,6 +56,15 @@ impl Engine {
         Ok(Self { snapshot, warnings })
     }
 
+    /// The snapshot of a configuration that nobody has seen yet: JSON of `wire::Published`.
+    ///
+    /// # Errors
+    /// Text of another shape, or more than a snapshot may hold.
+    pub fn preview(published: &str) -> Result<Self, JsError> {
+        let published = serde_json::from_str(published).map_err(failed)?;
+        Self::new(&store::encode(&published, 0, 0).map_err(failed)?)
+    }
+
     /// What had to be left out, and why.
     #[wasm_bindgen(getter)]
     pub fn warnings(&self) -> Vec<String> {

@@ -1,0 +1,59 @@
+//! The queue for events that no shard took in time: what a message holds, and how messages are sent.
+
+use crate::bindings::OVERFLOW;
+use edgeloom::event::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use worker::{BatchMessageBuilder, Env, Error, MessageBuilder, QueueContentType, Result};
+
+/// Events per message: some 30 KB of the 128 KB allowed. A message costs the same with one event or with a hundred.
+const MESSAGE_EVENTS: usize = 100;
+/// Messages per call: with full ones some 200 KB of the 256 KB allowed.
+const CALL_MESSAGES: usize = 6;
+
+/// What a message holds, as JSON text.
+#[derive(Serialize)]
+struct Sent<'m> {
+    shard: &'m str,
+    events: &'m [Event],
+}
+
+/// A message as received: events one by one, so that a broken one is alone.
+#[derive(Deserialize)]
+struct Received<'m> {
+    shard: String,
+    #[serde(borrow)]
+    events: Vec<&'m RawValue>,
+}
+
+/// Puts the events of a shard into the queue.
+///
+/// # Errors
+/// The queue did not take all of them; some may be in it, which does no harm, as they will be repeats.
+pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>) -> Result<()> {
+    if fault.is_some_and(|fault| fault.contains("queue-refuse")) {
+        return Err(Error::RustError("refused on demand".into()));
+    }
+    let queue = env.queue(OVERFLOW)?;
+    let texts: Vec<String> = events
+        .chunks(MESSAGE_EVENTS)
+        .map(|events| serde_json::to_string(&Sent { shard, events }))
+        .collect::<std::result::Result<_, _>>()?;
+    for texts in texts.chunks(CALL_MESSAGES) {
+        let messages = texts
+            .iter()
+            .map(|text| MessageBuilder::new(text.as_str()).content_type(QueueContentType::Text).build());
+        queue.send_batch(BatchMessageBuilder::new().messages(messages.collect::<Vec<_>>()).build()).await?;
+    }
+    Ok(())
+}
+
+/// The shard and the events of a message, and how many of its events can't be read; `None` for a foreign message.
+pub fn read(text: &str) -> Option<(String, Vec<Event>, usize)> {
+    let received: Received = serde_json::from_str(text).ok()?;
+    let n_all = received.events.len();
+    let events: Vec<Event> =
+        received.events.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+    let n_broken = n_all - events.len();
+    Some((received.shard, events, n_broken))
+}

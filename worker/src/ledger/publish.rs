@@ -1,0 +1,116 @@
+//! From counts to the one KV value of a site: merge, learn, encode, write. A failed write is tried again, never lost.
+
+use super::root_store::{MAX_ROW_BYTES, Meta, SnapshotRow, Store};
+use crate::bindings::{STATE, Settings};
+use crate::request::now_millis;
+use edgeloom::snapshot::wire::{Config, Published};
+use edgeloom::snapshot::{learn, store};
+use std::cell::Cell;
+use std::time::Duration;
+use worker::{Delay, Env, Error, Result, State};
+
+/// The platform takes one write per second and key; a little more, for its clock is not ours.
+const LEAST_WRITE_MILLIS: u64 = 1_100;
+/// Tries of a publication that somebody waits for.
+const TRIES: usize = 3;
+
+/// Makes the next snapshot of a version of the configuration and what was counted, and stores it. Returns the latest
+/// one: the same as before when its content did not change.
+///
+/// # Errors
+/// SQLite, a stored configuration or statistics that can't be read, a snapshot that is too large.
+pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
+    let json =
+        tables.config(config_version)?.ok_or_else(|| Error::RustError("this version is gone".into()))?;
+    let config = stored_config(&json)?;
+    let learned = learn(&config, &tables.statistics()?);
+    let latest = tables.latest()?;
+    let sequence = latest.as_ref().map_or(0, |row| row.sequence) + 1;
+    let at_millis = now_millis();
+    let failed = |error: store::StoreError| Error::RustError(error.to_string());
+    let bytes = store::encode(&Published { config, learned }, sequence, at_millis).map_err(failed)?;
+    if bytes.len() > MAX_ROW_BYTES {
+        return Err(Error::RustError(format!(
+            "the snapshot has {} bytes; {MAX_ROW_BYTES} can be stored",
+            bytes.len()
+        )));
+    }
+    let version = store::decode(&bytes).map_err(failed)?.version.to_string();
+    if let Some(latest) = latest.filter(|latest| latest.version == version) {
+        return Ok(latest);
+    }
+    let row = SnapshotRow { sequence, version, at_millis };
+    tables.put_snapshot(&row, bytes)?;
+    Ok(row)
+}
+
+/// Writes to KV, one at a time, so that an older snapshot can't overtake a newer one.
+#[derive(Default)]
+pub struct Writer {
+    is_busy: Cell<bool>,
+    written_millis: Cell<u64>,
+}
+
+impl Writer {
+    /// Brings KV up to date with the latest snapshot; `again` also where it should be already.
+    ///
+    /// # Errors
+    /// KV or SQLite; the snapshot stays stored and unwritten.
+    pub async fn write(&self, state: &State, env: &Env, settings: &Settings, again: bool) -> Result<()> {
+        while self.is_busy.replace(true) {
+            Delay::from(Duration::from_millis(20)).await;
+        }
+        // Given back also when this future is dropped in the middle.
+        let _turn = Turn(&self.is_busy);
+        let tables = Store::open(state)?;
+        let Some(latest) = tables.latest()? else { return Ok(()) };
+        let sequence = latest.sequence.to_string();
+        if !again && tables.meta(Meta::Written)?.as_deref() == Some(sequence.as_str()) {
+            return Ok(());
+        }
+        let bytes = tables.bytes_of(latest.sequence)?.unwrap_or_default();
+        let mut tries = 0;
+        loop {
+            let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());
+            if rest > 0 {
+                Delay::from(Duration::from_millis(rest.min(LEAST_WRITE_MILLIS))).await;
+            }
+            self.written_millis.set(now_millis());
+            tries += 1;
+            match env.kv(STATE)?.put_bytes(&settings.snapshot_key(), &bytes)?.execute().await {
+                Ok(()) => break,
+                Err(error) if tries >= TRIES => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        tables.set_meta(Meta::Written, &sequence)
+    }
+
+    /// Whether KV lacks the latest snapshot although it was written.
+    ///
+    /// # Errors
+    /// KV or SQLite.
+    pub async fn is_missing(&self, state: &State, env: &Env, settings: &Settings) -> Result<bool> {
+        let Some(latest) = Store::open(state)?.latest()? else { return Ok(false) };
+        let found = env.kv(STATE)?.get(&settings.snapshot_key()).bytes().await?;
+        let stored = found.and_then(|bytes| store::decode(&bytes).ok());
+        Ok(stored.is_none_or(|stored| stored.sequence < latest.sequence))
+    }
+}
+
+struct Turn<'t>(&'t Cell<bool>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// A stored configuration; by way of `Value`, as everywhere, so that the wasm has one typed deserialiser.
+///
+/// # Errors
+/// Text that is no configuration.
+pub fn stored_config(json: &str) -> Result<Config> {
+    let value: serde_json::Value = serde_json::from_str(json)?;
+    Ok(serde::Deserialize::deserialize(&value)?)
+}

@@ -1,0 +1,214 @@
+//! What the root tells of itself: the shapes of the admin API's answers, and how the status is computed.
+
+use edgeloom::bandit::{BetaPosterior, PolicyKind};
+use edgeloom::event::Treatment;
+use edgeloom::id::SnapshotVersion;
+use edgeloom::snapshot::store::Stored;
+use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
+use edgeloom::snapshot::{Slot, compile, learn};
+use edgeloom::statistics::{Counts, Statistics};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Probability that the true rate lies in a shown interval.
+const INTERVAL: f64 = 0.95;
+
+/// One version of the configuration.
+#[derive(Serialize, Deserialize)]
+pub struct Version {
+    /// Content address.
+    pub version: String,
+    /// When it was first stored.
+    pub at_millis: u64,
+    /// When it was last put in use.
+    pub published_millis: Option<u64>,
+    /// In the words of whoever stored it.
+    pub message: String,
+}
+
+/// A message that no shard could take; nothing of its content.
+#[derive(Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// The queue's id of the message.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// Events in it.
+    pub n_events: usize,
+    /// Its size where nothing could be read.
+    pub n_bytes: usize,
+}
+
+/// State of a site.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Name of the site.
+    pub site: String,
+    /// The snapshot published last.
+    pub snapshot: Option<SnapshotReport>,
+    /// The configuration in use.
+    pub config_version: Option<String>,
+    /// Slots in the order of the configuration.
+    pub slots: Vec<SlotReport>,
+    /// Events not taken, by kind.
+    pub refused: BTreeMap<String, u64>,
+    /// Events that had been taken before.
+    pub repeated: u64,
+    /// Shards that reported.
+    pub shards: Vec<ShardReport>,
+    /// Messages that could not be delivered.
+    pub dead_letters: u64,
+}
+
+/// A published snapshot.
+#[derive(Serialize, Deserialize)]
+pub struct SnapshotReport {
+    /// Content address.
+    pub version: String,
+    /// Number of the publication.
+    pub sequence: u64,
+    /// When it was published.
+    pub published_millis: u64,
+    /// How long ago that is.
+    pub age_millis: u64,
+}
+
+/// A shard of the ledger.
+#[derive(Serialize, Deserialize)]
+pub struct ShardReport {
+    /// Its name.
+    pub name: String,
+    /// How often it committed.
+    pub version: u64,
+    /// When it reported last.
+    pub at_millis: u64,
+}
+
+/// A slot and what was learned about it.
+#[derive(Serialize, Deserialize)]
+pub struct SlotReport {
+    /// Name of the slot.
+    pub slot: String,
+    /// The goal it learns.
+    pub goal: String,
+    /// `thompson`, `uniform` or `fixed`.
+    pub policy: String,
+    /// Its arms, sorted by name.
+    pub arms: Vec<ArmReport>,
+    /// Visitors that are never personalised, where there are any.
+    pub held_out: Option<Rate>,
+}
+
+/// An arm and what was learned about it.
+#[derive(Serialize, Deserialize)]
+pub struct ArmReport {
+    /// Name of the arm.
+    pub arm: String,
+    /// Its rate.
+    #[serde(flatten)]
+    pub rate: Rate,
+    /// P(best), in [0, 1].
+    pub p_best: f64,
+    /// Share of the traffic it gets, in [0, 1].
+    pub share: f64,
+}
+
+/// A reward rate as it is known.
+#[derive(Serialize, Deserialize)]
+pub struct Rate {
+    /// Exposures counted.
+    pub exposures: u64,
+    /// Exposures rewarded.
+    pub rewards: u64,
+    /// Sum of the rewards' values.
+    pub value: f64,
+    /// Posterior parameter.
+    pub alpha: f64,
+    /// Posterior parameter.
+    pub beta: f64,
+    /// Posterior mean.
+    pub mean: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end of the 95 % interval.
+    pub high: f64,
+    /// Sum of the exposures' propensities.
+    pub sum_propensity: f64,
+    /// Sum of 1/propensity over the exposures.
+    pub sum_inverse_propensity: f64,
+}
+
+impl Rate {
+    fn new(prior: &BetaPosterior, counts: Option<&Counts>, goal: &edgeloom::id::GoalId) -> Self {
+        let exposures = counts.map_or(0, |counts| counts.exposures);
+        let reached = counts.and_then(|counts| counts.goals.get(goal)).copied().unwrap_or_default();
+        let posterior = prior.after(exposures, reached.n);
+        let (low, high) = posterior.interval(INTERVAL);
+        Self {
+            exposures,
+            rewards: reached.n,
+            value: reached.value(),
+            alpha: posterior.alpha(),
+            beta: posterior.beta(),
+            mean: posterior.mean(),
+            low,
+            high,
+            sum_propensity: counts.map_or(0.0, Counts::propensity_sum),
+            sum_inverse_propensity: counts.map_or(0.0, Counts::inverse_sum),
+        }
+    }
+}
+
+/// What is known of every slot that works, by all that was counted so far.
+pub fn slots(config: &Config, statistics: &Statistics) -> Vec<SlotReport> {
+    let learned = learn(config, statistics);
+    let compiled = |learned: Vec<LearnedSlot>| {
+        compile(&Stored {
+            version: SnapshotVersion([0; 16]),
+            sequence: 0,
+            published_millis: 0,
+            published: Published { config: config.clone(), learned },
+            warnings: Vec::new(),
+        })
+        .0
+    };
+    // Compiled without what was learned, the arms hold their priors.
+    let priors = compiled(Vec::new());
+    let snapshot = compiled(learned.clone());
+    let reports = snapshot.slots.iter().zip(&priors.slots).filter_map(|(slot, prior)| {
+        let goal = snapshot.goals.get(slot.goal)?;
+        let known = learned.iter().find(|known| known.slot == slot.id.as_str());
+        let arms =
+            slot.arms.iter().zip(&prior.arms).zip(slot.prepared.shares()).map(|((arm, prior), share)| {
+                let counts = statistics.counts(&slot.id, &Treatment::Arm(arm.id.clone()));
+                let p_best =
+                    known.and_then(|known| known.arms.iter().find(|known| known.arm == arm.id.as_str()));
+                ArmReport {
+                    arm: arm.id.to_string(),
+                    rate: Rate::new(&prior.posterior, counts, &goal.id),
+                    p_best: p_best.map_or(0.0, |known| known.weight),
+                    share: *share,
+                }
+            });
+        let held_out = statistics.counts(&slot.id, &Treatment::Holdout);
+        let held_out = (snapshot.holdout.is_some() || held_out.is_some())
+            .then(|| Rate::new(&BetaPosterior::UNTOUCHED, held_out, &goal.id));
+        Some(SlotReport {
+            slot: slot.id.to_string(),
+            goal: goal.id.to_string(),
+            policy: policy(slot).to_string(),
+            arms: arms.collect(),
+            held_out,
+        })
+    });
+    reports.collect()
+}
+
+const fn policy(slot: &Slot) -> &'static str {
+    match slot.policy.kind {
+        PolicyKind::Thompson(_) => "thompson",
+        PolicyKind::Uniform(_) => "uniform",
+        PolicyKind::Fixed(_) => "fixed",
+    }
+}

@@ -1,0 +1,282 @@
+//! A shard of the ledger: takes verified events, counts each once, and answers when that is on disk.
+//!
+//! Requests that arrive within some milliseconds share a commit. Nothing is awaited between reading tokens and writing
+//! them, so no other request can come between; the runtime holds every answer back until the write is durable.
+
+use super::shard_store::{self as store, Tally};
+use super::{Batch, IMPORT, Outcomes, root_call};
+use crate::bindings::{Settings, settings};
+use crate::problem::Problem;
+use crate::request::{self, now_millis};
+use crate::{faults, respond};
+use edgeloom::event::{Event, Refusal};
+use edgeloom::fold::fold;
+use edgeloom::statistics::Statistics;
+use futures_channel::oneshot;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+use worker::{
+    Delay, DurableObject, Env, Error, Method, Request, Response, Result, State, console_error, durable_object,
+};
+
+/// How long a commit waits for company. One commit writes the statistics once, so company is what makes it cheap.
+const GROUP_MILLIS: u64 = 5;
+/// A group of this many events does not wait any longer.
+const GROUP_EVENTS: usize = 2_000;
+/// Largest call: 1,000 imported events of 500 bytes and room.
+const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
+/// How long tokens are kept after their decision: the longest window there is (336 hours, plus the hour of a shared
+/// receipt) and five days, since the queue keeps what overflowed for four. Later events are refused, for a repeat
+/// would no longer be known.
+const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * 3_600_000;
+/// Rows deleted per alarm: a deletion is a write, and others wait for it.
+const FORGET_ROWS: u64 = 2_000;
+const HOUR_MILLIS: u64 = 3_600_000;
+
+/// A shard of the ledger.
+#[durable_object(alarm)]
+pub struct Shard {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    state: State,
+    env: Env,
+    settings: Rc<Settings>,
+    /// Requests of the group that is being collected.
+    waiting: RefCell<Vec<Waiting>>,
+    /// What is stored, while that is certain; dropped on every error and read again.
+    tally: RefCell<Option<Tally>>,
+    is_prepared: Cell<bool>,
+    /// When the alarm will ring.
+    alarm_millis: Cell<u64>,
+    /// The version the root has.
+    pushed: Cell<u64>,
+    forgot_millis: Cell<u64>,
+}
+
+/// A request whose events are not yet committed.
+struct Waiting {
+    batch: Batch,
+    answer: oneshot::Sender<Option<Outcomes>>,
+}
+
+impl DurableObject for Shard {
+    fn new(state: State, env: Env) -> Self {
+        let settings = settings(&env);
+        Self {
+            inner: Rc::new(Inner {
+                state,
+                env,
+                settings,
+                waiting: RefCell::default(),
+                tally: RefCell::default(),
+                is_prepared: Cell::new(false),
+                alarm_millis: Cell::new(0),
+                pushed: Cell::new(0),
+                forgot_millis: Cell::new(0),
+            }),
+        }
+    }
+
+    async fn fetch(&self, request: Request) -> Result<Response> {
+        Ok(Rc::clone(&self.inner).answer(request).await.unwrap_or_else(|problem| problem.respond()))
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.inner.report().await;
+        Response::empty()
+    }
+}
+
+impl Inner {
+    async fn answer(self: Rc<Self>, mut request: Request) -> Result<Response, Problem> {
+        let fault = faults::asked(&self.settings, &request);
+        match (request.method(), request.path().as_str()) {
+            (Method::Post, "/events") => {}
+            (Method::Post, "/wake") => {
+                self.set_alarm(0).await;
+                return Ok(respond::with(204, "text/plain", Vec::new()));
+            }
+            _ => return Err(Problem::not_found()),
+        }
+        match fault.as_deref() {
+            Some("shard-panic") => faults::panic_now("shard"),
+            Some("shard-throw") => return Err(Problem::internal()),
+            Some("shard-slow") => Delay::from(Duration::from_secs(3)).await,
+            _ => {}
+        }
+        let body = request::body(&mut request, MAX_BODY_BYTES).await;
+        let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
+        let batch: Batch = serde_json::from_slice(&body)
+            .map_err(|error| Problem::new(400, "Not a batch", error.to_string()))?;
+        let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
+        self.set_alarm(self.settings.publish_millis).await;
+        Ok(respond::json(200, &outcomes))
+    }
+
+    /// Puts a batch into the next commit and waits for it.
+    async fn join_group(self: Rc<Self>, batch: Batch) -> Option<Outcomes> {
+        let (answer, outcome) = oneshot::channel();
+        let (is_first, n_events) = {
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.push(Waiting { batch, answer });
+            (waiting.len() == 1, waiting.iter().map(|w| w.batch.events.len()).sum::<usize>())
+        };
+        if n_events >= GROUP_EVENTS {
+            self.commit_group();
+        } else if is_first {
+            let inner = Rc::clone(&self);
+            // Not in this request's own future: when its client goes away, the others must not wait for ever.
+            self.state.wait_until(async move {
+                Delay::from(Duration::from_millis(GROUP_MILLIS)).await;
+                inner.commit_group();
+            });
+        }
+        outcome.await.ok().flatten()
+    }
+
+    fn commit_group(&self) {
+        let group = self.waiting.take();
+        let batches: Vec<&Batch> = group.iter().map(|waiting| &waiting.batch).collect();
+        let outcomes: Vec<Option<Outcomes>> = match self.commit(&batches) {
+            Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
+            Err(error) => {
+                console_error!("shard: a commit of {} requests failed: {error}", batches.len());
+                // One that can't be stored must not cost the others.
+                batches
+                    .iter()
+                    .map(|batch| self.commit(&[batch]).ok().and_then(|all| all.first().copied()))
+                    .collect()
+            }
+        };
+        for (waiting, outcome) in group.into_iter().zip(outcomes) {
+            // A client that went away does not take its answer.
+            let _ = waiting.answer.send(outcome);
+        }
+    }
+
+    /// Counts the events of some requests: tokens and statistics in one transaction, without an `await`.
+    fn commit(&self, batches: &[&Batch]) -> Result<Vec<Outcomes>> {
+        if !self.is_prepared.get() {
+            store::prepare(&self.state)?;
+            self.is_prepared.set(true);
+        }
+        // Taken out: whatever goes wrong from here on, it is read again.
+        let mut tally = match self.tally.take() {
+            Some(tally) => tally,
+            None => store::tally(&self.state)?,
+        };
+        let forgets = !self.name().ends_with(IMPORT);
+        let now = now_millis();
+        let is_late = |event: &Event| forgets && event.time_millis.saturating_add(KEEP_MILLIS) <= now;
+        let events = || batches.iter().flat_map(|batch| &batch.events).filter(|event| !is_late(event));
+        let mut tokens = store::tokens(&self.state, events().map(|event| store::place(event, forgets)))?;
+        let mut changed = BTreeSet::new();
+        let mut all = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let mut outcomes = Outcomes::default();
+            for event in &batch.events {
+                if is_late(event) {
+                    outcomes.late += 1;
+                    tally.statistics.refuse(Refusal::Late, 1);
+                    continue;
+                }
+                let place = store::place(event, forgets);
+                let (outcome, delta) = fold(tokens.entry(place).or_default(), event);
+                tally.statistics.apply(&delta);
+                if outcome.changes_token() {
+                    changed.insert(place);
+                }
+                outcomes.note(outcome);
+            }
+            tally.statistics.merge(&batch.refused);
+            all.push(outcomes);
+        }
+        tally.version += 1;
+        store::save(&self.state, tokens.iter().filter(|(place, _)| changed.contains(place)), &tally)?;
+        *self.tally.borrow_mut() = Some(tally);
+        Ok(all)
+    }
+
+    fn name(&self) -> String {
+        self.state.id().name().unwrap_or_default()
+    }
+
+    /// Sees to it that the alarm rings; one that is overdue by a minute has given up and is set again.
+    async fn set_alarm(&self, after_millis: u64) {
+        let now = now_millis();
+        let due = self.alarm_millis.get();
+        if after_millis > 0 && due + 60_000 > now && due != 0 {
+            return;
+        }
+        self.alarm_millis.set(now + after_millis);
+        let after = i64::try_from(after_millis).unwrap_or(i64::MAX);
+        if let Err(error) = self.state.storage().set_alarm(after).await {
+            self.alarm_millis.set(0);
+            console_error!("shard: no alarm: {error}");
+        }
+    }
+
+    /// The alarm: tells the root what was counted so far, and forgets old tokens.
+    async fn report(&self) {
+        self.alarm_millis.set(0);
+        let again = match self.push().await {
+            Ok(()) => self.forget(),
+            Err(error) => {
+                console_error!("shard: the root did not take the statistics: {error}");
+                true
+            }
+        };
+        if again {
+            self.set_alarm(self.settings.publish_millis).await;
+        }
+    }
+
+    async fn push(&self) -> Result<()> {
+        let Some((version, bytes)) = self.unpushed()? else { return Ok(()) };
+        let (name, number) = (self.name(), version.to_string());
+        let lines = [("x-name", name.as_str()), ("x-version", number.as_str())];
+        let answer = root_call::post(&self.env, &self.settings.site, "/shard", &lines, &bytes).await?;
+        match answer.status_code() {
+            200..300 => {
+                self.pushed.set(version);
+                Ok(())
+            }
+            status => Err(Error::RustError(format!("status {status}"))),
+        }
+    }
+
+    /// Cumulative statistics the root does not have yet.
+    fn unpushed(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        store::prepare(&self.state)?;
+        // From the table, not from memory: what is told is what is stored.
+        let tally = store::tally(&self.state)?;
+        if tally.version <= self.pushed.get() || tally.statistics == Statistics::default() {
+            return Ok(None);
+        }
+        let bytes = tally.statistics.to_bytes().map_err(|error| Error::RustError(error.to_string()))?;
+        Ok(Some((tally.version, bytes)))
+    }
+
+    /// Forgets some old tokens, once an hour. Returns whether there is more to do at once.
+    fn forget(&self) -> bool {
+        let now = now_millis();
+        if self.forgot_millis.get() + HOUR_MILLIS > now {
+            return false;
+        }
+        match store::forget(&self.state, now.saturating_sub(KEEP_MILLIS), FORGET_ROWS) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.forgot_millis.set(now);
+                false
+            }
+            Err(error) => {
+                console_error!("shard: old tokens stay: {error}");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Consumer of the overflow queue and of its dead letters. It acknowledges what a shard took, and nothing else.
+
+use crate::bindings::settings;
+use crate::ledger::deliver::deliver_direct;
+use crate::ledger::{overflow, report::DeadLetter, root_call};
+use edgeloom::event::Event;
+use std::collections::BTreeMap;
+use wasm_bindgen::JsValue;
+use worker::worker_sys::MessageBatch as RawBatch;
+use worker::{Env, MessageBatch, MessageExt, RawMessage, console_error};
+
+/// Queues of this ending hold what was tried too often.
+const DEAD: &str = "-dead";
+
+/// A message that can be delivered.
+struct Readable {
+    message: RawMessage,
+    events: Vec<Event>,
+    n_broken: usize,
+}
+
+/// Takes a batch. Never fails as a whole: that would send the good messages round again.
+pub async fn consume(batch: RawBatch, env: &Env) {
+    let batch: MessageBatch<JsValue> = batch.into();
+    let is_dead = batch.queue().ends_with(DEAD);
+    let mut by_shard: BTreeMap<String, Vec<Readable>> = BTreeMap::new();
+    for message in batch.raw_iter() {
+        let body = message.body().as_string();
+        match body.as_deref().and_then(overflow::read) {
+            Some((shard, events, n_broken)) => {
+                by_shard.entry(shard).or_default().push(Readable { message, events, n_broken });
+            }
+            // Trying again would not make it readable.
+            None => bury(env, &message, "unreadable", 0, body.map_or(0, |body| body.len())).await,
+        }
+    }
+    for (shard, messages) in by_shard {
+        deliver(env, &shard, messages, is_dead).await;
+    }
+}
+
+async fn deliver(env: &Env, shard: &str, messages: Vec<Readable>, is_dead: bool) {
+    let events: Vec<Event> = messages.iter().flat_map(|readable| readable.events.iter().cloned()).collect();
+    let is_taken = events.is_empty() || deliver_direct(env, shard, events).await.is_some();
+    for Readable { message, events, n_broken } in messages {
+        match (is_taken, is_dead) {
+            (true, _) if n_broken > 0 => bury(env, &message, "broken events", n_broken, 0).await,
+            (true, true) => raise(env, &message).await,
+            (true, false) => message.ack(),
+            (false, true) => {
+                note(env, &message, "not delivered", events.len(), 0).await;
+                message.retry();
+            }
+            (false, false) => message.retry(),
+        }
+    }
+}
+
+/// Takes a message out of the queue once the root has noted it.
+async fn bury(env: &Env, message: &RawMessage, reason: &'static str, n_events: usize, n_bytes: usize) {
+    if note(env, message, reason, n_events, n_bytes).await { message.ack() } else { message.retry() }
+}
+
+/// Notes what can't be delivered: how much and why, nothing of its content.
+async fn note(
+    env: &Env,
+    message: &RawMessage,
+    reason: &'static str,
+    n_events: usize,
+    n_bytes: usize,
+) -> bool {
+    let letter = DeadLetter { id: message.id(), reason: reason.into(), n_events, n_bytes };
+    tell_root(env, "/dead", &letter).await
+}
+
+/// A dead letter that was delivered after all is no longer one.
+async fn raise(env: &Env, message: &RawMessage) {
+    let letter = DeadLetter { id: message.id(), reason: String::new(), n_events: 0, n_bytes: 0 };
+    tell_root(env, "/raised", &letter).await;
+    message.ack();
+}
+
+async fn tell_root(env: &Env, path: &str, letter: &DeadLetter) -> bool {
+    let Ok(body) = serde_json::to_vec(letter) else { return false };
+    match root_call::post(env, &settings(env).site, path, &[], &body).await {
+        Ok(response) => response.status_code() < 300,
+        Err(error) => {
+            console_error!("queue: the root was not told: {error}");
+            false
+        }
+    }
+}
