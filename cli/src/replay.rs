@@ -35,22 +35,27 @@ fn keys(variable: &str) -> Result<Keyring, Stop> {
     let help = "set it to the Worker's RECEIPT_KEYS, `kid:value[,kid:value]`";
     let text = std::env::var(variable)
         .map_err(|_| Stop::new(format!("the environment variable {variable} holds no keys"), help))?;
-    Keyring::parse(&text).map_err(|error| Stop::new(format!("{variable}: {error}"), help))
+    Keyring::parse(&text).map_err(|error| stop(format_args!("{variable}: {error}"), help))
 }
 
 fn read(path: &Path) -> Result<Snapshot, Stop> {
     let name = path.display();
     let help = "fetch it from /_edgeloom/admin/snapshots/ID";
     let bytes = fs::read(path).map_err(|error| Stop::new(format!("cannot read {name}: {error}"), help))?;
-    let stored = store::decode(&bytes).map_err(|error| Stop::new(format!("{name}: {error}"), help))?;
+    let stored = store::decode(&bytes).map_err(|error| stop(format_args!("{name}: {error}"), help))?;
     Ok(compile(&stored).0)
 }
 
 /// The answer is no: exit code 1, as for a configuration that has to change.
 fn differs(message: impl Display) -> Stop {
+    Stop { blame: Blame::Configuration, ..stop(message, "") }
+}
+
+/// A message of the core; what it says to do is meant for the site, so that ours comes first.
+fn stop(message: impl Display, help: &str) -> Stop {
     let message = message.to_string();
-    let (what, help) = message.split_once("; hint: ").unwrap_or((&message, ""));
-    Stop { blame: Blame::Configuration, ..Stop::new(what, help) }
+    let (what, hint) = message.split_once("; hint: ").unwrap_or((&message, ""));
+    Stop::new(what, if help.is_empty() { hint } else { help })
 }
 
 impl Replayed {
