@@ -1,6 +1,7 @@
 // The request path of a page in the real runtime: what a visitor gets, and what the origin is asked.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { html, startOrigin } from "./support/origin.mjs";
 import { BROWSER, CONFIG, HOME, ROUTES, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
@@ -147,6 +148,18 @@ test("replaying a link never gives more rewards than exposures", async () => {
   await new Promise((done) => setTimeout(done, 2500));
   const status = await worker.must("GET", "status");
   for (const arm of status.slots.flatMap((s) => s.arms)) assert.ok(arm.rewards <= arm.exposures, JSON.stringify(arm));
+});
+
+test("a visitor who asks for no coding gets none", async () => {
+  origin.route("/coded", ({ headers }) => ({ ...html(HOME), encoding: /gzip|br/.test(headers["accept-encoding"] ?? "") ? "gzip" : undefined }));
+  for (const path of ["/coded", "/coded?plain"]) {
+    const raw = await new Promise((done) => {
+      const socket = connect(worker.port, "127.0.0.1", () => socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\naccept: text/html\r\nconnection: close\r\n\r\n`));
+      let text = "";
+      socket.on("data", (data) => (text += data)).on("close", () => done(text));
+    });
+    assert.ok(raw.includes("edgeloom-decisions") && !/content-encoding/i.test(raw), raw.slice(0, 600));
+  }
 });
 
 test("a loop is answered instead of followed", async () => {

@@ -26,11 +26,13 @@ export function originRequest(request, env, token, { url = request.url, rewritin
     headers.set("x-forwarded-proto", from.protocol.slice(0, -1));
   }
   if (token) headers.set(LOOP, token);
+  const accepted = headers.get("accept-encoding");
+  // Where the visitor names none the runtime would ask for its own and hand the coded bytes on.
+  if (accepted === null) headers.set("accept-encoding", "identity");
   if (rewriting) {
     headers.delete("if-none-match");
     headers.delete("if-modified-since");
     // What the runtime can decode; anything else would have to pass raw.
-    const accepted = headers.get("accept-encoding");
     if (accepted) headers.set("accept-encoding", /\bbr\b/.test(accepted) ? "br, gzip" : /\bgzip\b/.test(accepted) ? "gzip" : "identity");
   }
   return new Request(target, { method: request.method, headers, body: request.body, redirect: "manual", signal: request.signal });

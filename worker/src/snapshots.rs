@@ -131,7 +131,10 @@ impl Memory {
 pub fn current(settings: &Settings, now_millis: u64) -> State {
     MEMORY.with_borrow(|memory| {
         let asked = memory.asked_millis;
-        let old = asked.is_none_or(|asked| now_millis.saturating_sub(asked) >= settings.fresh_millis);
+        // With nothing in hand every second counts: the first publication should show at once.
+        let fresh =
+            if memory.snapshot.is_some() { settings.fresh_millis } else { settings.fresh_millis.min(1_000) };
+        let old = asked.is_none_or(|asked| now_millis.saturating_sub(asked) >= fresh);
         let loading =
             memory.loading_since.is_some_and(|since| now_millis.saturating_sub(since) < LOAD_LIMIT_MILLIS);
         State {

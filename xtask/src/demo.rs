@@ -49,16 +49,24 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
 
     let (origin, origin_address) = start_origin(project)?;
     let mut worker = step("starting the Worker", || {
-        let vars = [("ORIGIN", origin_address.as_str()), ("SITE", "demo")];
+        // In seconds instead of the usual ten to fifteen: a demo is watched.
+        let vars = [
+            ("ORIGIN", origin_address.as_str()),
+            ("SITE", "demo"),
+            ("PUBLISH_MILLIS", "1000"),
+            ("FRESH_MILLIS", "1000"),
+        ];
         let dev = wrangler::Dev { port: options.port, vars: &vars, state: STATE, log_level: "warn" };
         let mut worker = wrangler::dev(project, &dev)?;
-        wait_for_page(&site, &mut worker)?;
+        wait_for_page(&site, &mut worker, |_| true)?;
         Ok(worker)
     })?;
     step("publishing www/demo/edgeloom.toml", || {
         let config = fs::read_to_string(project.path("www/demo/edgeloom.toml"))?;
         let config: Value = toml::from_str(&config).context("reading edgeloom.toml")?;
-        Admin::new(&site, &token).publish(&config)
+        Admin::new(&site, &token).publish(&config)?;
+        // The isolate asks for news once a second.
+        wait_for_page(&site, &mut worker, |page| page.contains("edgeloom-decisions"))
     })?;
     println!(
         "\n  Site    {site}/\n  Status  {site}/_edgeloom/status   (user admin, password {token})\n  Origin  {origin_address}/   \
@@ -107,18 +115,27 @@ fn start_origin(project: &Project) -> Result<(Running, String)> {
     Ok((origin, format!("http://127.0.0.1:{port}")))
 }
 
-/// Waits until the Worker brings the home page: wrangler listens before the runtime is ready.
-fn wait_for_page(site: &str, worker: &mut Running) -> Result<()> {
+/// Waits until the Worker brings the home page as it should be: wrangler listens before the runtime is ready.
+fn wait_for_page(site: &str, worker: &mut Running, is_right: fn(&str) -> bool) -> Result<()> {
     let start = Instant::now();
     let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10)));
     let agent: ureq::Agent = config.build().into();
-    while let Err(error) = agent.get(format!("{site}/")).call() {
+    let page = || {
+        // Asked for no coding at all, wrangler's own front sends gzip.
+        let ask = agent.get(format!("{site}/")).header("accept", "text/html");
+        ask.header("accept-encoding", "identity").call()?.body_mut().read_to_string()
+    };
+    loop {
+        let found = page();
+        if found.as_ref().is_ok_and(|page| is_right(page)) {
+            return Ok(());
+        }
         worker.check()?;
         ensure!(!interrupted(), "interrupted");
-        ensure!(start.elapsed() < PAGE_LIMIT, "the Worker brings no page: {error}");
+        let seen = found.map_or_else(|error| error.to_string(), |_| "it is not personalised".to_string());
+        ensure!(start.elapsed() < PAGE_LIMIT, "the Worker does not bring the page: {seen}");
         sleep(Duration::from_millis(200));
     }
-    Ok(())
 }
 
 /// The current admin token of this machine: the first of `ADMIN_TOKENS` in `.dev.vars`.

@@ -79,6 +79,8 @@ impl Browser<'_> {
         let mut request = self.agent.get(address).header("user-agent", self.user_agent);
         request = request.header("accept-language", self.language).header("accept", "text/html,*/*;q=0.8");
         request = request.header("sec-fetch-dest", "document").header("sec-fetch-mode", "navigate");
+        // Asked for no coding at all, wrangler's own front sends gzip.
+        request = request.header("accept-encoding", "identity");
         if let Some(from) = from {
             request = request.header("referer", from);
         }
