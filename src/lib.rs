@@ -1,4 +1,64 @@
 //! Personalization next to the visitor: decide, learn and measure as a pure library.
+//!
+//! The same functions decide in the Worker, in the browser, in the console and on the command line. They do no I/O, read
+//! no clock, hold no global state and never panic; randomness is a [`seed::Seed`] argument.
+//!
+//! # One request
+//!
+//! ```text
+//! visitor ── GET / ──▶ worker/entry.mjs (guard: deadline, trap, fail open)
+//!                        │ facts, one line each
+//!                        ▼
+//!                 worker page::plan ──── synchronous, no I/O ────────────────────────────────┐
+//!                   visitor: mode, cookie, Context        snapshots: isolate memory           │
+//!                        │                                   │ stale: refresh behind response │
+//!                        ▼                                   ▼                                │
+//!        decide(&Snapshot, &Context, &Seed) ─▶ Decision ─▶ Receipt (signed) ─▶ Markup::with_token
+//!                        │                                                                    │
+//!                        ▼ selector, HTML and event of each slot ◀──────────────────────────┘
+//!   origin ══ HTML ══▶ HTMLRewriter of the runtime ══ filled slots, inline decisions ══▶ visitor
+//!                        │ slots that were really there
+//!                        ▼ after the response, one call a second
+//!                 shard (Durable Object): fold(token, event) ─▶ Statistics ─▶ root ─▶ learn ─▶ KV ─▶ isolates
+//! ```
+//!
+//! # Invariants
+//!
+//! 1. **One snapshot per request.** A [`snapshot::Snapshot`] is immutable, content-addressed and replaced whole; the request path
+//!    reads it and writes nothing but events.
+//! 2. **[`decide`](decide::decide) is total.** Whatever the snapshot and the context are, each slot of the page gets an arm or stays as it
+//!    is, with the exact probability of that outcome. Everything that changes a probability is one function, "distribution
+//!    in, distribution out" ([`bandit::Shape`]); arms are removed before sampling, never after.
+//! 3. **A receipt proves a choice.** [`replay`](replay::replay) makes it again from the snapshot it names, bit for bit.
+//! 4. **Counting is order-free.** [`fold`](fold::fold) takes events in any order and any number of times; [`statistics::Statistics`] merge by
+//!    addition of integers. A reward counts only as far as there is an exposure for it.
+//! 5. **One bad item costs only itself.** [`snapshot::compile`] leaves it out with a [`snapshot::Warning`]; an unreadable snapshot is refused
+//!    and the last good one stays.
+//! 6. **Inserted HTML is ASCII written anew** from what was checked ([`block::Block`]), so that it fits every charset and no field can
+//!    change the page around it.
+//!
+//! # The two ways of privacy
+//!
+//! In *contextual* mode nothing is stored on or read from the device. The seed is one of 4,096 per hour
+//! ([`seed::Seed::contextual`]), so a receipt is shared by many visitors; it travels in the links of the block it stands for. Its
+//! exposures are recorded by the edge, and rewards are counted up to the number of exposures of the same receipt, so replaying a
+//! link gains nothing. With consent a visitor has a random key; receipts are the visitor's own, each counts once.
+//!
+//! # Rooms
+//!
+//! | room | what | knows nothing of |
+//! |---|---|---|
+//! | [`id`], [`seed`], [`context`], [`crawler`] | vocabulary, the one hash, facts of a visit | everything else |
+//! | [`audience`], [`split`], [`pattern`] | who is addressed: compiled conditions, shares, paths | bandits, HTML |
+//! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
+//! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
+//! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
+//! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
+//! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
+//! | [`wire`] | JSON of a visit and a decision for other faces | the platform |
+//!
+//! The page half of the Worker asks the wasm once and synchronously, and moves bytes in JavaScript: a trap then can't leave other
+//! visitors' pages half written, and a view costs two string crossings instead of dozens.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -22,5 +82,6 @@ pub mod slot;
 pub mod snapshot;
 pub mod split;
 pub mod statistics;
+pub mod wire;
 
 pub use serde_json::Value;

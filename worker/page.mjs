@@ -20,7 +20,10 @@ const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5",
 
 export async function page(request, env, ctx, engine) {
   const facts = factsOf(request);
-  let plan = parse(engine.ask((wasm) => wasm.plan(env, facts)));
+  // Only where the fault suite switched it on: a real trap of the wasm at the named place.
+  const fault = env.EDGELOOM_FAULTS === "on" ? request.headers.get("x-edgeloom-fault") : null;
+  if (fault === "plan-panic") engine.ask((wasm) => wasm.panic());
+  let plan = fault === "plan-panic" ? undefined : parse(engine.ask((wasm) => wasm.plan(env, facts)));
   if (plan && isLoop(request, plan.token)) return loopPage();
 
   const rewriting = plan ? plan.slots.length > 0 && isNavigation(request) : isNavigation(request);
@@ -35,6 +38,7 @@ export async function page(request, env, ctx, engine) {
   if (!plan || response.status !== 200 || response.webSocket) return response;
   if (plan.reward && request.method === "GET" && isHtml(response)) later(plan.reward, env, ctx, engine);
   if (plan.slots.length === 0 || !rewritable(response, engine)) return response;
+  if (fault === "handler-panic") for (const slot of plan.slots) slot.fault = true;
   return weave(request, response, plan, env, ctx, engine);
 }
 
@@ -116,6 +120,7 @@ function weave(request, response, plan, env, ctx, engine) {
 /** A slot that can't be filled keeps what the origin put there. */
 function fill(element, slot) {
   try {
+    if (slot.fault) throw new Error("as the fault suite asked");
     if (slot.html) element.setInnerContent(slot.html, { html: true });
     slot.seen = true;
   } catch (error) {

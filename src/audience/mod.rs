@@ -1,16 +1,156 @@
-//! stub
+//! Audiences: conditions over a [`Context`], compiled once and answered without allocation.
+//!
+//! # The language
+//!
+//! The MongoDB-style conditions that experimentation tools share. An object of names and values holds
+//! when all of its lines hold; a dot steps into objects and (by position) lists:
+//!
+//! ```json
+//! { "country": { "$in": ["DE", "AT"] }, "query.utm_source": "mail", "$not": { "device": "phone" } }
+//! ```
+//!
+//! | line | holds when |
+//! |---|---|
+//! | `"a": "x"`, `"a": 8` | equal, where `8` and `"8"` are equal |
+//! | `"a": true` | what a script takes for true: not 0, not empty, not missing |
+//! | `"a": null` | missing or null; the two are one everywhere |
+//! | `"a": [..]`, `"a": {..}` | deeply equal; the order of keys does not matter |
+//! | `$eq` `$ne` | equal in kind and value |
+//! | `$lt` `$lte` `$gt` `$gte` | two texts by their characters, everything else as numbers |
+//! | `$in` `$nin` | one of a list; of a list in the visit, at least one element |
+//! | `$inGroup` `$notInGroup` | likewise with a saved group; an unknown group is empty |
+//! | `$all` `$elemMatch` `$size` | lists: each is found, one element satisfies, the length satisfies |
+//! | `$exists` `$type` | there at all; `null boolean number string array object` |
+//! | `$regex` `$notRegex` | the pattern is found somewhere in a text or number, or is not |
+//! | `$veq` `$vne` `$vlt` `$vlte` `$vgt` `$vgte` | as versions: 2.10.0 is after 2.9.0 |
+//! | `$ini` `$nini` `$alli` `$regexi` `$notRegexi` | as without the `i`, upper and lower case being the same (patterns: ASCII) |
+//! | `$not` | before a condition or before operators |
+//! | `$and` `$or` `$nor` | of a list of conditions; an empty `$or` holds |
+//!
+//! **Where a number is asked for, missing is 0**: `"age": { "$lt": 18 }` holds for visitors of unknown age.
+//! Add `"$exists": true` where that is not meant.
+//!
+//! # Differences from the common implementation
+//!
+//! A condition that it would quietly evaluate to false is refused here with a [`ConditionError`]: unknown
+//! operators, `$in` without a list, patterns that are not valid, operators mixed with plain keys. Patterns
+//! know no look-around and no back-references, so that they take linear time. A missing value is never
+//! the text `"null"`. `$eq` compares lists and objects deeply instead of never finding them equal.
+//! `$elemMatch` also looks at elements that are 0, false or empty. An empty `$nor` holds. Numbers in
+//! versions may have any length.
+//!
+//! What it deliberately does not do: choose, count, or know what an audience is for.
+
+mod compile;
+mod constants;
+mod error;
+mod facts;
+mod rule;
+mod version;
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod laws;
+
+pub use error::{Cause, ConditionError};
+pub use facts::Facts;
+
 use crate::context::Context;
-#[derive(Debug, Default)]
-pub struct AudienceSet(usize);
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AudienceIndex(usize);
-pub struct Facts<'c>(&'c Context);
-#[derive(Debug)]
-pub struct ConditionError;
-impl std::fmt::Display for ConditionError { fn fmt(&self, f:&mut std::fmt::Formatter<'_>)->std::fmt::Result{write!(f,"x")} }
-impl ConditionError { pub fn pointer(&self)->&str{""} }
+use facts::Names;
+use rule::{Place, Rule};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Most levels of objects and lists in one condition: answering recurses, and wasm's stack is small.
+pub const MAX_DEPTH: usize = 32;
+
+/// Most memory of one compiled pattern, bytes.
+///
+/// Time is at most (steps of the program) × (length of the text), so the size of the program is the
+/// bound: measured, the worst patterns that fit need about 0.1 s for 100 KB, and a thousandth for a URL.
+pub const MAX_PATTERN_MEMORY_BYTES: usize = 16 * 1024;
+
+/// Saved groups: members by name.
+type Groups = BTreeMap<String, Vec<Value>>;
+
+/// Number of an audience in its [`AudienceSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AudienceIndex(u32);
+
+/// Compiled conditions that share their names and constants.
+///
+/// ```
+/// use edgeloom::audience::AudienceSet;
+/// use edgeloom::context::Context;
+///
+/// let mut audiences = AudienceSet::default();
+/// let condition = serde_json::json!({ "country": { "$in": ["DE", "AT"] } });
+/// let german = audiences.add(&condition)?;
+///
+/// let visit = Context { country: Some("AT".into()), ..Context::default() };
+/// let facts = audiences.facts(&visit);
+/// assert!(audiences.matches(german, &facts));
+/// # Ok::<(), edgeloom::audience::ConditionError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct AudienceSet {
+    groups: Groups,
+    rules: Vec<Rule>,
+    /// Names looked up in the visit, once per decision.
+    visit: Names,
+    /// Names looked up in elements of lists, when a condition gets there.
+    inside: Names,
+}
+
+impl Default for AudienceSet {
+    fn default() -> Self {
+        Self { groups: Groups::new(), rules: Vec::new(), visit: Names::default(), inside: Names::inside() }
+    }
+}
+
 impl AudienceSet {
- pub fn add(&mut self, _c:&serde_json::Value)->Result<AudienceIndex,ConditionError>{ self.0+=1; Ok(AudienceIndex(self.0-1)) }
- pub fn facts<'c>(&self,c:&'c Context)->Facts<'c>{Facts(c)}
- pub fn matches(&self,_i:AudienceIndex,_f:&Facts)->bool{true}
+    /// An empty set whose conditions may name these groups: name → list of texts, numbers, true, false, null.
+    ///
+    /// # Errors
+    /// A group that is not a list, or a member that is a list or an object.
+    pub fn with_groups(groups: &Map<String, Value>) -> Result<Self, ConditionError> {
+        Ok(Self { groups: compile::groups(groups)?, ..Self::default() })
+    }
+
+    /// Compiles a condition; a refused one leaves the set as it was.
+    ///
+    /// # Errors
+    /// The first mistake found, with its place: see [`Cause`].
+    pub fn add(&mut self, condition: &Value) -> Result<AudienceIndex, ConditionError> {
+        let known = (self.visit.attributes.len(), self.inside.attributes.len());
+        let result = compile::compile(condition, &self.groups, &mut self.visit, &mut self.inside);
+        if result.is_err() {
+            self.visit.truncate(known.0);
+            self.inside.truncate(known.1);
+        }
+        self.rules.push(result?);
+        // A condition has at least two bytes of configuration: four billion do not fit in memory.
+        Ok(AudienceIndex(u32::try_from(self.rules.len() - 1).unwrap_or(u32::MAX)))
+    }
+
+    /// Looks up everything the conditions ask for, once per decision.
+    #[must_use]
+    pub fn facts<'a>(&'a self, context: &'a Context) -> Facts<'a> {
+        Facts::of_context(&self.visit, context)
+    }
+
+    /// As [`AudienceSet::facts`] for a plain map instead of a visit: no name is built in.
+    #[must_use]
+    pub fn facts_of_map<'a>(&'a self, map: &'a Map<String, Value>) -> Facts<'a> {
+        Facts::of_map(&self.visit, map)
+    }
+
+    /// Whether a visit belongs to an audience. Total: an audience or facts of another set give an
+    /// answer without meaning, but an answer.
+    #[must_use]
+    pub fn matches(&self, audience: AudienceIndex, facts: &Facts<'_>) -> bool {
+        let rule = self.rules.get(audience.0 as usize);
+        rule.is_some_and(|rule| rule.holds(Place::Visit(&facts.0), &self.inside))
+    }
 }

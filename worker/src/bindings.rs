@@ -62,7 +62,8 @@ impl Settings {
             .ok();
         let loop_token =
             receipts.as_ref().map(|ring| ring.sign_bytes(Purpose::Loop, site.as_bytes())).unwrap_or_default();
-        let number = |name: &str, default: u64| text(env, name).and_then(|t| t.parse().ok()).unwrap_or(default);
+        let number =
+            |name: &str, default: u64| text(env, name).and_then(|t| t.parse().ok()).unwrap_or(default);
         Self {
             receipts,
             loop_token,
@@ -101,5 +102,8 @@ fn client_key(secret: &str) -> Hmac<Sha256> {
 /// A variable or secret as text; numbers of `[vars]` come as numbers.
 fn text(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
-    value.as_string().or_else(|| value.as_f64().map(|number| number.to_string())).filter(|text| !text.is_empty())
+    value
+        .as_string()
+        .or_else(|| value.as_f64().map(|number| number.to_string()))
+        .filter(|text| !text.is_empty())
 }

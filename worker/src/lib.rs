@@ -4,6 +4,8 @@
 //! `worker/entry.mjs` is what the runtime loads. It calls the exports of this file behind a guard; a page goes through
 //! `plan` (synchronous), everything below `/_edgeloom/` through `api`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 mod admin;
 mod bindings;
 mod collect;
@@ -63,6 +65,12 @@ pub fn tail(tail: &str, policy: &str) -> String {
 #[wasm_bindgen]
 pub fn loop_token(env: &Env) -> String {
     settings(env).loop_token.clone()
+}
+
+/// Traps, as a defect would; `page.mjs` asks for it only where the fault suite is on.
+#[wasm_bindgen(js_name = panic)]
+pub fn panic_on_demand() {
+    faults::panic_now("plan");
 }
 
 /// Reads the published snapshot into the isolate's memory.

@@ -2,7 +2,7 @@
 //! inside the wasm; `page.mjs` moves the bytes.
 
 use crate::visitor::{Address, Facts, Visit, visit_of};
-use edgeloom::assemble::{ScriptPolicy, json_island, script_policy, server_timing};
+use edgeloom::assemble::{ScriptPolicy, Timing, json_island, script_policy, server_timing};
 use edgeloom::context::Device;
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
@@ -127,13 +127,14 @@ fn fill(
     }
     let seed = seed_of(snapshot, &visit, moment);
     let decision = decide(snapshot, &visit.context, &seed);
-    let mut page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
+    let page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
     let mut island = Map::new();
     let mut timing = Vec::new();
     for choice in &decision.choices {
         let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
         page.slot(slot, choice, parts, &mut island);
-        timing.push((slot.id.as_str(), arm_name(slot, choice).unwrap_or("-")));
+        let arm = arm_name(slot, choice).unwrap_or("-");
+        timing.push(format!("{}={arm}", slot.id));
     }
     let decisions = json!({
         "snapshot": snapshot.version.to_string(),
@@ -145,7 +146,9 @@ fn fill(
     if visit.mode != Mode::Contextual && watched {
         plan.tail.push_str(BEACON);
     }
-    plan.timing = server_timing(&snapshot.version, &timing);
+    let description = timing.join(", ");
+    plan.timing =
+        server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&description) }]);
     plan.cookie = visit.set_cookie;
 }
 
@@ -179,7 +182,7 @@ struct Page<'p> {
 
 impl Page<'_> {
     /// Writes what one slot gets, and what the page is told about it.
-    fn slot(&mut self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut Map<String, Value>) {
+    fn slot(&self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut Map<String, Value>) {
         let contextual = self.visit.mode == Mode::Contextual;
         let measured = self.watched && choice.reason != Reason::Default;
         let receipt = measured.then(|| self.receipt(slot, choice));
@@ -192,12 +195,13 @@ impl Page<'_> {
             // In contextual mode nothing is sent by the browser, so it needs no receipt.
             if let Some(token) = token.as_deref().filter(|_| !contextual) {
                 fields.insert("receipt".into(), Value::from(token));
+                fields.insert("place".into(), Value::from(slot.css.as_str()));
             }
         }
         island.insert(slot.id.to_string(), told);
 
         parts.push(NUL);
-        parts.push_str(slot.place.css());
+        parts.push_str(&slot.css);
         parts.push(NUL);
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
@@ -265,7 +269,8 @@ pub fn rewritable(headers: &str) -> bool {
     let mut next = || lines.next().unwrap_or_default().trim().to_ascii_lowercase();
     let (content_type, encoding, disposition) = (next(), next(), next());
     let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type.as_str(), ""));
-    let charset = parameters.split(';').filter_map(|p| p.trim().split_once('=')).find(|(name, _)| *name == "charset");
+    let charset =
+        parameters.split(';').filter_map(|p| p.trim().split_once('=')).find(|(name, _)| *name == "charset");
     let charset = charset.map_or("", |(_, value)| value.trim_matches(['"', '\'', ' ']));
     essence.trim() == "text/html"
         && (charset.is_empty() || is_ascii_superset(charset))
@@ -279,10 +284,40 @@ pub fn rewritable(headers: &str) -> bool {
 fn is_ascii_superset(label: &str) -> bool {
     let named = matches!(
         label,
-        "utf-8" | "utf8" | "unicode-1-1-utf-8" | "us-ascii" | "ascii" | "latin1" | "l1" | "cp1252" | "x-cp1252"
-            | "cp1250" | "cp1251" | "cp1253" | "cp1254" | "cp1255" | "cp1256" | "cp1257" | "cp1258"
-            | "koi8-r" | "koi8-u" | "koi" | "macintosh" | "gbk" | "gb2312" | "gb18030" | "big5" | "big5-hkscs"
-            | "euc-jp" | "euc-kr" | "ks_c_5601-1987" | "shift_jis" | "sjis" | "windows-31j" | "windows-874" | "tis-620"
+        "utf-8"
+            | "utf8"
+            | "unicode-1-1-utf-8"
+            | "us-ascii"
+            | "ascii"
+            | "latin1"
+            | "l1"
+            | "cp1252"
+            | "x-cp1252"
+            | "cp1250"
+            | "cp1251"
+            | "cp1253"
+            | "cp1254"
+            | "cp1255"
+            | "cp1256"
+            | "cp1257"
+            | "cp1258"
+            | "koi8-r"
+            | "koi8-u"
+            | "koi"
+            | "macintosh"
+            | "gbk"
+            | "gb2312"
+            | "gb18030"
+            | "big5"
+            | "big5-hkscs"
+            | "euc-jp"
+            | "euc-kr"
+            | "ks_c_5601-1987"
+            | "shift_jis"
+            | "sjis"
+            | "windows-31j"
+            | "windows-874"
+            | "tis-620"
     );
     let numbered = |prefix: &str, from: u32, to: u32| {
         label.strip_prefix(prefix).and_then(|n| n.parse().ok()).is_some_and(|n: u32| (from..=to).contains(&n))
@@ -292,9 +327,7 @@ fn is_ascii_superset(label: &str) -> bool {
 
 /// The tail of a page with a content security policy: scripts carry its nonce, or stay out where it forbids them.
 pub fn tail(tail: &str, policy: &str) -> String {
-    // The runtime joins several header lines with commas; a policy itself has none outside of values we don't read.
-    let policies: Vec<&str> = policy.split(',').map(str::trim).collect();
-    match script_policy(&policies) {
+    match script_policy(&[policy]) {
         ScriptPolicy::SameOrigin => tail.to_string(),
         ScriptPolicy::Nonce(nonce) => tail.replace("<script ", &format!("<script nonce=\"{nonce}\" ")),
         ScriptPolicy::Blocked => tail.replace(BEACON, ""),

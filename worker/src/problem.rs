@@ -30,7 +30,14 @@ pub struct Problem {
 impl Problem {
     /// A problem with a sentence about this very case.
     pub fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind: "about:blank", title, status, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
+        Self {
+            kind: "about:blank",
+            title,
+            status,
+            detail: detail.into(),
+            errors: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 
     /// The same with a header.

@@ -62,7 +62,13 @@ async fn bury(env: &Env, message: &RawMessage, reason: &'static str, n_events: u
 }
 
 /// Notes what can't be delivered: how much and why, nothing of its content.
-async fn note(env: &Env, message: &RawMessage, reason: &'static str, n_events: usize, n_bytes: usize) -> bool {
+async fn note(
+    env: &Env,
+    message: &RawMessage,
+    reason: &'static str,
+    n_events: usize,
+    n_bytes: usize,
+) -> bool {
     let letter = DeadLetter { id: message.id(), reason: reason.into(), n_events, n_bytes };
     tell_root(env, "/dead", &letter).await
 }

@@ -18,7 +18,9 @@ impl Secrets {
                 Some((kid.to_string(), digest(secret)))
             }
             _ => {
-                console_error!("{name}: an entry is left out; hint: kid:value, at least {LEAST_CHARS} characters");
+                console_error!(
+                    "{name}: an entry is left out; hint: kid:value, at least {LEAST_CHARS} characters"
+                );
                 None
             }
         });
@@ -58,10 +60,13 @@ mod tests {
 
     #[test]
     fn a_secret_is_known_with_and_without_its_key_id() {
-        let secrets = Secrets::read("TEST", "new:not-a-secret-but-long-enough-1, old:not-a-secret-but-long-enough-2");
+        let secrets =
+            Secrets::read("TEST", "new:not-a-secret-but-long-enough-1, old:not-a-secret-but-long-enough-2");
         assert_eq!(secrets.holder("not-a-secret-but-long-enough-2"), Some("old"));
         assert_eq!(secrets.holder("new:not-a-secret-but-long-enough-1"), Some("new"));
-        for wrong in ["", ":", "new", "new:", "old:not-a-secret-but-long-enough-1", "not-a-secret-but-long-enough-"] {
+        for wrong in
+            ["", ":", "new", "new:", "old:not-a-secret-but-long-enough-1", "not-a-secret-but-long-enough-"]
+        {
             assert_eq!(secrets.holder(wrong), None, "{wrong}");
         }
     }

@@ -111,7 +111,9 @@ impl Memory {
             return self.log_once("foreign", "it belongs to another site");
         }
         // What was published wins over what was bundled, whatever their numbers.
-        if self.source == Source::Kv && self.snapshot.as_ref().is_some_and(|own| stored.sequence < own.sequence) {
+        if self.source == Source::Kv
+            && self.snapshot.as_ref().is_some_and(|own| stored.sequence < own.sequence)
+        {
             return self.log_once("older", "its number is lower than the one in use");
         }
         let (snapshot, warnings) = compile(&stored);
@@ -130,7 +132,8 @@ pub fn current(settings: &Settings, now_millis: u64) -> State {
     MEMORY.with_borrow(|memory| {
         let asked = memory.asked_millis;
         let old = asked.is_none_or(|asked| now_millis.saturating_sub(asked) >= settings.fresh_millis);
-        let loading = memory.loading_since.is_some_and(|since| now_millis.saturating_sub(since) < LOAD_LIMIT_MILLIS);
+        let loading =
+            memory.loading_since.is_some_and(|since| now_millis.saturating_sub(since) < LOAD_LIMIT_MILLIS);
         State {
             snapshot: memory.snapshot.clone(),
             stale: old && !loading,
@@ -146,9 +149,12 @@ pub async fn load(env: &Env) {
     let settings = settings(env);
     MEMORY.with_borrow_mut(|memory| memory.loading_since = Some(now_millis()));
     let answer = match env.kv(STATE) {
-        Ok(kv) => {
-            kv.get(&settings.snapshot_key()).cache_ttl(CACHE_SECS).bytes().await.map_err(|error| error.to_string())
-        }
+        Ok(kv) => kv
+            .get(&settings.snapshot_key())
+            .cache_ttl(CACHE_SECS)
+            .bytes()
+            .await
+            .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     MEMORY.with_borrow_mut(|memory| {

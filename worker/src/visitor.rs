@@ -97,7 +97,8 @@ impl<'r> Address<'r> {
     pub fn of(url: &'r str) -> Self {
         let url = url.split_once('#').map_or(url, |(before, _)| before);
         let host = url.find("://").map_or(0, |at| at + 3);
-        let path_at = url.get(host..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| host + at);
+        let path_at =
+            url.get(host..).and_then(|rest| rest.find(['/', '?'])).map_or(url.len(), |at| host + at);
         let (origin, rest) = url.split_at(path_at);
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         Self { origin, path: if path.is_empty() { "/" } else { path }, query }
@@ -188,7 +189,8 @@ fn some(text: &str) -> Option<String> {
 
 fn first_language(header: &str) -> Option<String> {
     let first = header.split([',', ';']).next().unwrap_or_default().trim();
-    let sound = (2..=35).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let sound =
+        (2..=35).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     sound.then(|| first.to_ascii_lowercase())
 }
 
@@ -200,7 +202,8 @@ fn mode_of(facts: &Facts, privacy: &Privacy) -> Mode {
     let Some(consent) = &privacy.consent else { return Mode::Contextual };
     let Some(value) = cookie(facts.cookie, &consent.cookie) else { return Mode::Contextual };
     let says = |word: &str| {
-        !word.is_empty() && value.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).any(|w| w == word)
+        !word.is_empty()
+            && value.split(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c))).any(|w| w == word)
     };
     let granted = if says(&consent.personal) {
         Mode::Personal
@@ -239,7 +242,9 @@ fn remembered(
     fresh_key: [u8; 16],
 ) -> (Option<VisitorKey>, Option<String>) {
     let hour = now / HOUR_MILLIS;
-    if let Some(key) = cookie(facts.cookie, COOKIE).and_then(|text| read(keyring, text, hour, life_hours, mode)) {
+    if let Some(key) =
+        cookie(facts.cookie, COOKIE).and_then(|text| read(keyring, text, hour, life_hours, mode))
+    {
         return (Some(key), None);
     }
     let mut bytes = [0_u8; 21];

@@ -37,8 +37,12 @@ fn presented(value: &str) -> Option<String> {
 
 /// The answer to everybody else.
 pub fn unknown(challenge: &str) -> Problem {
-    Problem::new(401, "Not authorised", "Send a token of ADMIN_TOKENS as bearer token, or as password of HTTP Basic.")
-        .header("www-authenticate", challenge)
+    Problem::new(
+        401,
+        "Not authorised",
+        "Send a token of ADMIN_TOKENS as bearer token, or as password of HTTP Basic.",
+    )
+    .header("www-authenticate", challenge)
 }
 
 #[cfg(test)]

@@ -22,23 +22,29 @@ const MAX_BODY_BYTES: usize = 4 * 1024;
 /// Everything that is no plain answer.
 pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response, Problem> {
     let settings = settings(env);
-    let who = login(&request, &settings.admin)
-        .ok_or_else(|| unknown("Bearer realm=\"edgeloom\""))?
-        .kid
-        .to_string();
+    let who =
+        login(&request, &settings.admin).ok_or_else(|| unknown("Bearer realm=\"edgeloom\""))?.kid.to_string();
     let method = request.method();
     if !matches!(method, Method::Get | Method::Head) && is_foreign(&request) {
-        return Err(Problem::new(403, "Forbidden", "Requests that change something may not come from another site."));
+        return Err(Problem::new(
+            403,
+            "Forbidden",
+            "Requests that change something may not come from another site.",
+        ));
     }
     match (path, method) {
-        ("config", Method::Get) | ("versions" | "status", Method::Get) => get(env, &settings.site, path).await,
+        ("config", Method::Get) | ("versions" | "status", Method::Get) => {
+            get(env, &settings.site, path).await
+        }
         ("config", Method::Put) => put_config(request, env, &who).await,
         ("publish" | "rollback", Method::Post) => choose(request, env, path, &who).await,
         ("config", _) => Err(Problem::method("GET, PUT")),
         ("versions" | "status", _) => Err(Problem::method("GET")),
         ("publish" | "rollback", _) => Err(Problem::method("POST")),
         (_, method) => match path.strip_prefix("snapshots/") {
-            Some(version) if is_version(version) && method == Method::Get => get(env, &settings.site, path).await,
+            Some(version) if is_version(version) && method == Method::Get => {
+                get(env, &settings.site, path).await
+            }
             Some(version) if is_version(version) => Err(Problem::method("GET")),
             _ => Err(Problem::not_found()),
         },
@@ -47,7 +53,8 @@ pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response,
 
 /// A browser that sends a stored password along with another site's form.
 fn is_foreign(request: &Request) -> bool {
-    let from = header(request, "origin").is_some_and(|origin| origin.to_ascii_lowercase() != own_origin(request));
+    let from =
+        header(request, "origin").is_some_and(|origin| origin.to_ascii_lowercase() != own_origin(request));
     let site = header(request, "sec-fetch-site");
     from || site.is_some_and(|site| site != "same-origin" && site != "none")
 }
@@ -69,8 +76,9 @@ async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Respon
     lines.extend(matches.as_deref().map(|tag| ("if-match", tag)));
     lines.extend(absent.as_deref().map(|tag| ("if-none-match", tag)));
     let path = with_message("/config", &request);
-    let mut answer =
-        root_call::post(env, &settings.site, &path, &lines, json.as_bytes()).await.map_err(unreachable_root)?;
+    let mut answer = root_call::post(env, &settings.site, &path, &lines, json.as_bytes())
+        .await
+        .map_err(unreachable_root)?;
     if answer.status_code() != 200 {
         return Ok(answer);
     }

@@ -42,7 +42,11 @@ pub async fn answer(request: Request, env: &Env, ctx: &Context) -> Response {
     let answer = match (request.method(), &sender) {
         (_, Sender::Foreign) => {
             refusals::count(Refusal::Origin);
-            Err(Problem::new(403, "Forbidden", "This origin may not send events here; the configuration lists those that may."))
+            Err(Problem::new(
+                403,
+                "Forbidden",
+                "This origin may not send events here; the configuration lists those that may.",
+            ))
         }
         (Method::Options, _) => Ok(respond::with(204, "text/plain", Vec::new())),
         (Method::Post, _) => take(request, env, &settings, &state, &sender).await,
@@ -68,13 +72,18 @@ async fn take(
         _ => {}
     }
     if !gate::has_text_type(&request) {
-        return Err(Problem::new(415, "Unsupported media type", "Send JSON as application/json or text/plain."));
+        return Err(Problem::new(
+            415,
+            "Unsupported media type",
+            "Send JSON as application/json or text/plain.",
+        ));
     }
     let is_import = matches!(sender, Sender::Import);
     let limits = if is_import { IMPORT } else { PUBLIC };
     if !is_import && !gate::is_within_rate(&request, env, settings).await {
         refusals::count(Refusal::Rate);
-        return Err(Problem::new(429, "Too many requests", "Keep the events and send them later.").header("retry-after", "30"));
+        return Err(Problem::new(429, "Too many requests", "Keep the events and send them later.")
+            .header("retry-after", "30"));
     }
     let body = request::body(&mut request, limits.bytes).await.map_err(|error| match error {
         BodyError::TooLarge => Problem::too_large(limits.bytes),
@@ -101,14 +110,17 @@ async fn take(
             *refused.entry(refusal.as_str()).or_default() += 1;
         }
     }
-    let delivery = if groups.len() == 0 { Delivery::default() } else { deliver(env, groups, fault.as_deref()).await };
+    let delivery =
+        if groups.len() == 0 { Delivery::default() } else { deliver(env, groups, fault.as_deref()).await };
     report(&delivery, refused)
 }
 
 fn report(delivery: &Delivery, mut refused: BTreeMap<&'static str, usize>) -> Result<Response, Problem> {
     if delivery.failed > 0 {
         // Those that were taken are repeats when they come again.
-        return Err(Problem::try_again("The events could not be stored. Keep them and send all of them again."));
+        return Err(Problem::try_again(
+            "The events could not be stored. Keep them and send all of them again.",
+        ));
     }
     let outcomes = delivery.outcomes;
     for (refusal, n) in [(Refusal::Full, outcomes.full), (Refusal::Late, outcomes.late)] {

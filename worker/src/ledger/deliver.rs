@@ -92,7 +92,8 @@ async fn call_once(env: &Env, shard: &str, body: &str, fault: Option<&str>) -> R
         failure(&error)
     };
     let request = post("http://shard/events", body, fault).map_err(failed)?;
-    let stub = env.durable_object(SHARD).and_then(|namespace| namespace.get_by_name(shard)).map_err(failed)?;
+    let stub =
+        env.durable_object(SHARD).and_then(|namespace| namespace.get_by_name(shard)).map_err(failed)?;
     let answer = async {
         let mut response = stub.fetch_with_request(request).await?;
         match response.status_code() {

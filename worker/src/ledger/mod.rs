@@ -47,11 +47,6 @@ impl Groups {
         self.0.entry(format!("{site}/{IMPORT}")).or_default().push(event);
     }
 
-    /// Adds events that already have their shard.
-    pub fn add_named(&mut self, shard: &str, events: Vec<Event>) {
-        self.0.entry(shard.to_string()).or_default().extend(events);
-    }
-
     /// Number of events.
     pub fn len(&self) -> usize {
         self.0.values().map(Vec::len).sum()

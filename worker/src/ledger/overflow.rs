@@ -40,9 +40,9 @@ pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>)
         .map(|events| serde_json::to_string(&Sent { shard, events }))
         .collect::<std::result::Result<_, _>>()?;
     for texts in texts.chunks(CALL_MESSAGES) {
-        let messages = texts.iter().map(|text| {
-            MessageBuilder::new(text.as_str()).content_type(QueueContentType::Text).build()
-        });
+        let messages = texts
+            .iter()
+            .map(|text| MessageBuilder::new(text.as_str()).content_type(QueueContentType::Text).build());
         queue.send_batch(BatchMessageBuilder::new().messages(messages.collect::<Vec<_>>()).build()).await?;
     }
     Ok(())
@@ -52,7 +52,8 @@ pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>)
 pub fn read(text: &str) -> Option<(String, Vec<Event>, usize)> {
     let received: Received = serde_json::from_str(text).ok()?;
     let n_all = received.events.len();
-    let events: Vec<Event> = received.events.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+    let events: Vec<Event> =
+        received.events.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
     let n_broken = n_all - events.len();
     Some((received.shard, events, n_broken))
 }

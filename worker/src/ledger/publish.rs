@@ -20,7 +20,8 @@ const TRIES: usize = 3;
 /// # Errors
 /// SQLite, a stored configuration or statistics that can't be read, a snapshot that is too large.
 pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
-    let json = tables.config(config_version)?.ok_or_else(|| Error::RustError("this version is gone".into()))?;
+    let json =
+        tables.config(config_version)?.ok_or_else(|| Error::RustError("this version is gone".into()))?;
     let config: Config = serde_json::from_str(&json)?;
     let learned = learn(&config, &tables.statistics()?);
     let latest = tables.latest()?;
@@ -29,7 +30,10 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let failed = |error: store::StoreError| Error::RustError(error.to_string());
     let bytes = store::encode(&Published { config, learned }, sequence, at_millis).map_err(failed)?;
     if bytes.len() > MAX_ROW_BYTES {
-        return Err(Error::RustError(format!("the snapshot has {} bytes; {MAX_ROW_BYTES} can be stored", bytes.len())));
+        return Err(Error::RustError(format!(
+            "the snapshot has {} bytes; {MAX_ROW_BYTES} can be stored",
+            bytes.len()
+        )));
     }
     let version = store::decode(&bytes).map_err(failed)?.version.to_string();
     if let Some(latest) = latest.filter(|latest| latest.version == version) {

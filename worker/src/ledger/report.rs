@@ -1,8 +1,8 @@
 //! What the root tells of itself: the shapes of the admin API's answers, and how the status is computed.
 
+use edgeloom::bandit::{BetaPosterior, PolicyKind};
 use edgeloom::event::Treatment;
 use edgeloom::id::SnapshotVersion;
-use edgeloom::bandit::{BetaPosterior, PolicyKind};
 use edgeloom::snapshot::store::Stored;
 use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
 use edgeloom::snapshot::{Slot, compile, learn};
@@ -179,16 +179,18 @@ pub fn slots(config: &Config, statistics: &Statistics) -> Vec<SlotReport> {
     let reports = snapshot.slots.iter().zip(&priors.slots).filter_map(|(slot, prior)| {
         let goal = snapshot.goals.get(slot.goal)?;
         let known = learned.iter().find(|known| known.slot == slot.id.as_str());
-        let arms = slot.arms.iter().zip(&prior.arms).zip(slot.prepared.shares()).map(|((arm, prior), share)| {
-            let counts = statistics.counts(&slot.id, &Treatment::Arm(arm.id.clone()));
-            let p_best = known.and_then(|known| known.arms.iter().find(|known| known.arm == arm.id.as_str()));
-            ArmReport {
-                arm: arm.id.to_string(),
-                rate: Rate::new(&prior.posterior, counts, &goal.id),
-                p_best: p_best.map_or(0.0, |known| known.weight),
-                share: *share,
-            }
-        });
+        let arms =
+            slot.arms.iter().zip(&prior.arms).zip(slot.prepared.shares()).map(|((arm, prior), share)| {
+                let counts = statistics.counts(&slot.id, &Treatment::Arm(arm.id.clone()));
+                let p_best =
+                    known.and_then(|known| known.arms.iter().find(|known| known.arm == arm.id.as_str()));
+                ArmReport {
+                    arm: arm.id.to_string(),
+                    rate: Rate::new(&prior.posterior, counts, &goal.id),
+                    p_best: p_best.map_or(0.0, |known| known.weight),
+                    share: *share,
+                }
+            });
         let held_out = statistics.counts(&slot.id, &Treatment::Holdout);
         let held_out = (snapshot.holdout.is_some() || held_out.is_some())
             .then(|| Rate::new(&BetaPosterior::UNTOUCHED, held_out, &goal.id));

@@ -61,10 +61,10 @@ impl DurableObject for Root {
     }
 }
 
-/// A version that is to be used.
+/// A version that is to be used; without one it is the one that is edited.
 #[derive(Deserialize)]
 struct Choice {
-    version: String,
+    version: Option<String>,
 }
 
 impl Root {
@@ -112,7 +112,8 @@ impl Root {
             _ => {
                 let version = path.strip_prefix("/snapshots/").ok_or_else(Problem::not_found)?;
                 let bytes = tables.bytes_by_version(version).map_err(failed)?;
-                let bytes = bytes.ok_or_else(|| Problem::new(404, "Not found", "There is no such snapshot (any more)."))?;
+                let bytes = bytes
+                    .ok_or_else(|| Problem::new(404, "Not found", "There is no such snapshot (any more)."))?;
                 Ok(respond::with(200, "application/octet-stream", bytes))
             }
         }
@@ -146,7 +147,8 @@ impl Root {
         let name = header(request, "x-name").unwrap_or_default();
         let version = header(request, "x-version").and_then(|version| version.parse().ok()).unwrap_or(0);
         // Read before it is stored: a value that can't be read would stop every publication.
-        Statistics::from_bytes(&body).map_err(|error| Problem::new(400, "Not statistics", error.to_string()))?;
+        Statistics::from_bytes(&body)
+            .map_err(|error| Problem::new(400, "Not statistics", error.to_string()))?;
         let tables = self.tables()?;
         if tables.put_shard(&name, version, body, now_millis()).map_err(failed)? {
             let latest = tables.latest().map_err(failed)?.map_or(0, |row| row.at_millis);
@@ -158,7 +160,8 @@ impl Root {
 
     fn put_config(&self, request: &Request, body: &[u8]) -> Result<Response, Problem> {
         let json = std::str::from_utf8(body).map_err(failed)?;
-        let condition = Condition::of(header(request, "if-match"), header(request, "if-none-match").as_deref());
+        let condition =
+            Condition::of(header(request, "if-match"), header(request, "if-none-match").as_deref());
         let (who, message) = signature(request);
         let version = versions::put(&self.tables()?, json, &condition, (&who, &message), now_millis())?;
         let response = respond::json(200, &json!({ "version": version }));
@@ -171,14 +174,20 @@ impl Root {
             let errors = vec![FieldError { pointer: "/version".into(), detail: error.to_string() }];
             Problem::new(422, "Not a version", "Send {\"version\": \"…\"}.").errors(errors)
         })?;
-        let row = self.choose(request, &choice.version, what)?;
+        let version = match choice.version {
+            Some(version) => version,
+            None => versions::head(&self.tables()?)?.0,
+        };
+        let row = self.choose(request, &version, what)?;
         // Written before answering, and written again where nothing changed: it mends a value that was lost.
         if let Err(error) = self.writer.write(&self.state, &self.env, &self.settings, true).await {
             console_error!("root: KV: {error}");
             self.set_alarm(AGAIN_MILLIS).await;
-            return Err(Problem::try_again("It is stored, but not yet written where visitors are; that is tried again."));
+            return Err(Problem::try_again(
+                "It is stored, but not yet written where visitors are; that is tried again.",
+            ));
         }
-        let answer = json!({ "version": choice.version, "snapshot": row.version, "sequence": row.sequence });
+        let answer = json!({ "version": version, "snapshot": row.version, "sequence": row.sequence });
         Ok(respond::json(200, &answer))
     }
 
@@ -198,7 +207,8 @@ impl Root {
     fn note_dead(&self, is_dead: bool, body: &[u8]) -> Result<Response, Problem> {
         let letter: DeadLetter = serde_json::from_slice(body).map_err(failed)?;
         let tables = self.tables()?;
-        let noted = if is_dead { tables.put_dead(&letter, now_millis()) } else { tables.raise_dead(&letter.id) };
+        let noted =
+            if is_dead { tables.put_dead(&letter, now_millis()) } else { tables.raise_dead(&letter.id) };
         noted.map_err(failed)?;
         Ok(done())
     }
@@ -208,7 +218,8 @@ impl Root {
         let tables = Store::open(&self.state)?;
         let Some(version) = tables.meta(Meta::Published)? else { return Ok(()) };
         publish::build(&tables, &version)?;
-        let again = self.looks.take() && self.writer.is_missing(&self.state, &self.env, &self.settings).await?;
+        let again =
+            self.looks.take() && self.writer.is_missing(&self.state, &self.env, &self.settings).await?;
         self.writer.write(&self.state, &self.env, &self.settings, again).await
     }
 
@@ -220,7 +231,9 @@ impl Root {
             return;
         }
         self.alarm_millis.set(now + after_millis);
-        if let Err(error) = self.state.storage().set_alarm(i64::try_from(after_millis).unwrap_or(i64::MAX)).await {
+        if let Err(error) =
+            self.state.storage().set_alarm(i64::try_from(after_millis).unwrap_or(i64::MAX)).await
+        {
             self.alarm_millis.set(0);
             console_error!("root: no alarm: {error}");
         }

@@ -21,13 +21,21 @@ pub async fn get(env: &Env, site: &str, path: &str) -> Result<Response> {
 ///
 /// # Errors
 /// See [`get`].
-pub async fn post(env: &Env, site: &str, path: &str, lines: &[(&str, &str)], body: &[u8]) -> Result<Response> {
+pub async fn post(
+    env: &Env,
+    site: &str,
+    path: &str,
+    lines: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Response> {
     let headers = Headers::new();
     for (name, value) in lines {
         headers.set(name, value)?;
     }
     let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_headers(headers).with_body(Some(js_sys::Uint8Array::from(body).into()));
+    init.with_method(Method::Post)
+        .with_headers(headers)
+        .with_body(Some(js_sys::Uint8Array::from(body).into()));
     call(env, site, path, &init).await
 }
 

@@ -115,9 +115,11 @@ impl<'s> Store<'s> {
     /// Makes a configuration the one in use; after a rollback it is also the one that is edited.
     pub fn choose(&self, deed: &Deed, now_millis: u64) -> Result<()> {
         let statements = Statements::default();
-        statements.add("INSERT OR REPLACE INTO meta(key, value) VALUES ('published', ?)", [deed.version.into()]);
+        statements
+            .add("INSERT OR REPLACE INTO meta(key, value) VALUES ('published', ?)", [deed.version.into()]);
         if deed.what == "rollback" {
-            statements.add("INSERT OR REPLACE INTO meta(key, value) VALUES ('head', ?)", [deed.version.into()]);
+            statements
+                .add("INSERT OR REPLACE INTO meta(key, value) VALUES ('head', ?)", [deed.version.into()]);
         }
         note(&statements, deed, now_millis);
         statements.commit(self.state)
@@ -198,8 +200,12 @@ impl<'s> Store<'s> {
     /// Stores a publication and forgets the oldest.
     pub fn put_snapshot(&self, row: &SnapshotRow, bytes: Vec<u8>) -> Result<()> {
         let statements = Statements::default();
-        let values =
-            [value(row.sequence), row.version.as_str().into(), value(row.at_millis), SqlStorageValue::Blob(bytes)];
+        let values = [
+            value(row.sequence),
+            row.version.as_str().into(),
+            value(row.at_millis),
+            SqlStorageValue::Blob(bytes),
+        ];
         statements.add("INSERT INTO snapshot(sequence, version, at, bytes) VALUES (?, ?, ?, ?)", values);
         let oldest = row.sequence.saturating_sub(KEEP_SNAPSHOTS);
         statements.add("DELETE FROM snapshot WHERE sequence <= ?", [value(oldest)]);

@@ -110,8 +110,8 @@ impl Inner {
         }
         let body = request::body(&mut request, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
-        let batch: Batch =
-            serde_json::from_slice(&body).map_err(|error| Problem::new(400, "Not a batch", error.to_string()))?;
+        let batch: Batch = serde_json::from_slice(&body)
+            .map_err(|error| Problem::new(400, "Not a batch", error.to_string()))?;
         let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
         self.set_alarm(self.settings.publish_millis).await;
         Ok(respond::json(200, &outcomes))
@@ -146,7 +146,10 @@ impl Inner {
             Err(error) => {
                 console_error!("shard: a commit of {} requests failed: {error}", batches.len());
                 // One that can't be stored must not cost the others.
-                batches.iter().map(|batch| self.commit(&[batch]).ok().and_then(|all| all.first().copied())).collect()
+                batches
+                    .iter()
+                    .map(|batch| self.commit(&[batch]).ok().and_then(|all| all.first().copied()))
+                    .collect()
             }
         };
         for (waiting, outcome) in group.into_iter().zip(outcomes) {

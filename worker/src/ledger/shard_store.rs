@@ -46,7 +46,8 @@ pub fn prepare(state: &State) -> Result<()> {
 /// # Errors
 /// What SQLite says, and statistics that can't be read: better no answer than counting from zero again.
 pub fn tally(state: &State) -> Result<Tally> {
-    let row = sql::first(&state.storage().sql(), "SELECT version, statistics FROM tally WHERE id = 0", Vec::new())?;
+    let row =
+        sql::first(&state.storage().sql(), "SELECT version, statistics FROM tally WHERE id = 0", Vec::new())?;
     let Some(row) = row else { return Ok(Tally::default()) };
     let bytes = blob(&row, 1).unwrap_or_default();
     let statistics = Statistics::from_bytes(&bytes).map_err(|error| Error::RustError(error.to_string()))?;
@@ -86,7 +87,11 @@ pub fn tokens(state: &State, places: impl Iterator<Item = Place>) -> Result<BTre
 ///
 /// # Errors
 /// What SQLite says; then nothing was written.
-pub fn save<'t>(state: &State, tokens: impl Iterator<Item = (&'t Place, &'t Token)>, tally: &Tally) -> Result<()> {
+pub fn save<'t>(
+    state: &State,
+    tokens: impl Iterator<Item = (&'t Place, &'t Token)>,
+    tally: &Tally,
+) -> Result<()> {
     let statements = Statements::default();
     let rows: Vec<(&Place, &Token)> = tokens.collect();
     for chunk in rows.chunks(MAX_VALUES / 3) {
@@ -111,6 +116,7 @@ pub fn save<'t>(state: &State, tokens: impl Iterator<Item = (&'t Place, &'t Toke
 pub fn forget(state: &State, before_millis: u64, limit: u64) -> Result<bool> {
     let query = "DELETE FROM token WHERE (day, id) IN
                  (SELECT day, id FROM token WHERE day < ? AND day > 0 ORDER BY day LIMIT ?) RETURNING 1";
-    let deleted = sql::rows(&state.storage().sql(), query, vec![value(before_millis / DAY_MILLIS), value(limit)])?;
+    let deleted =
+        sql::rows(&state.storage().sql(), query, vec![value(before_millis / DAY_MILLIS), value(limit)])?;
     Ok(deleted.len() as u64 >= limit)
 }

@@ -23,13 +23,16 @@ const STYLE: &str = include_str!("style.css");
 /// No valid token; the root does not answer.
 pub async fn answer(request: &Request, env: &Env) -> Result<Response, Problem> {
     let settings = settings(env);
-    login(request, &settings.admin).ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
+    login(request, &settings.admin)
+        .ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
     let mut answer = root_call::get(env, &settings.site, "/status").await.map_err(unreachable_root)?;
     let status: Status = answer.json().await.map_err(unreachable_root)?;
     let response = respond::with(200, "text/html; charset=utf-8", page(&status).into_bytes());
     // Nothing may run or load, except this very style sheet.
     let style = Base64::encode_string(&Sha256::digest(STYLE));
-    let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
     respond::set(&response, "content-security-policy", &policy);
     Ok(response)
 }
@@ -43,7 +46,9 @@ fn page(status: &Status) -> String {
         snapshot(status)
     );
     if status.slots.is_empty() {
-        html.push_str("<section><p>Nothing is published yet. <code>edgeloom publish</code> does that.</p></section>");
+        html.push_str(
+            "<section><p>Nothing is published yet. <code>edgeloom publish</code> does that.</p></section>",
+        );
     }
     for report in &status.slots {
         slot(&mut html, report);
@@ -122,7 +127,8 @@ fn rate_row(html: &mut String, name: &str, class: &str, rate: &Rate, scale: f64,
 }
 
 fn events(html: &mut String, status: &Status) {
-    let mut all: Vec<(&str, u64)> = vec![("repeated, counted once", status.repeated), ("dead letters", status.dead_letters)];
+    let mut all: Vec<(&str, u64)> =
+        vec![("repeated, counted once", status.repeated), ("dead letters", status.dead_letters)];
     all.extend(status.refused.iter().map(|(kind, n)| (kind.as_str(), *n)));
     let commits = status.shards.iter().map(|shard| shard.version).sum();
     all.push(("shards", status.shards.len() as u64));

@@ -1,0 +1,161 @@
+//! Numbers for the constants that one attribute is compared with, so that comparing is arithmetic.
+
+use super::facts::Seen;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Equal to no constant. Shifting a mask by it gives nothing, which is the right answer.
+pub(super) const NO_CODE: u32 = u32::MAX;
+
+const NOTHING: u32 = 0;
+const FALSE: u32 = 1;
+const TRUE: u32 = 2;
+/// The first number given to a text or a number.
+const FIRST: usize = 3;
+
+/// The constants of one attribute; a constant keeps its number while others are added.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Constants {
+    texts: BTreeMap<Box<str>, u32>,
+    /// By the bits of the number.
+    numbers: BTreeMap<u64, u32>,
+    /// Lower case; numbered on their own.
+    folded: BTreeMap<Box<str>, u32>,
+}
+
+fn bits(number: f64) -> u64 {
+    // Both zeros are one number.
+    if number == 0.0 { 0 } else { number.to_bits() }
+}
+
+fn next(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(NO_CODE)
+}
+
+/// Lower case; borrowed where it is already, as most identifiers are.
+fn fold(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
+    }
+}
+
+impl Constants {
+    /// The number of a scalar constant, new or known; none for a list or an object.
+    pub(super) fn add(&mut self, constant: Seen<'_>) -> Option<u32> {
+        let new = next(FIRST + self.texts.len() + self.numbers.len());
+        match constant {
+            Seen::Nothing => Some(NOTHING),
+            Seen::Truth(false) => Some(FALSE),
+            Seen::Truth(true) => Some(TRUE),
+            Seen::Number(number) => Some(*self.numbers.entry(bits(number)).or_insert(new)),
+            Seen::Text(text) => Some(match self.texts.get(text) {
+                Some(code) => *code,
+                None => *self.texts.entry(text.into()).or_insert(new),
+            }),
+            Seen::List(_) | Seen::Object(_) => None,
+        }
+    }
+
+    /// As [`Constants::add`] for a text whose case does not matter.
+    pub(super) fn add_folded(&mut self, text: &str) -> u32 {
+        let new = next(self.folded.len());
+        *self.folded.entry(fold(text).into()).or_insert(new)
+    }
+
+    /// The number of the constant equal to a value, or [`NO_CODE`].
+    pub(super) fn code(&self, value: Seen<'_>) -> u32 {
+        match value {
+            Seen::Nothing => NOTHING,
+            Seen::Truth(false) => FALSE,
+            Seen::Truth(true) => TRUE,
+            Seen::Number(number) => self.numbers.get(&bits(number)).copied().unwrap_or(NO_CODE),
+            Seen::Text(text) => self.texts.get(text).copied().unwrap_or(NO_CODE),
+            Seen::List(_) | Seen::Object(_) => NO_CODE,
+        }
+    }
+
+    /// Whether any condition on this attribute ignores case.
+    pub(super) fn folds(&self) -> bool {
+        !self.folded.is_empty()
+    }
+
+    /// As [`Constants::code`] among the constants whose case does not matter.
+    pub(super) fn folded_code(&self, value: Seen<'_>) -> u32 {
+        let Seen::Text(text) = value else { return NO_CODE };
+        self.folded.get(&*fold(text)).copied().unwrap_or(NO_CODE)
+    }
+}
+
+/// A set of constants: one machine word where their numbers are small, else as long as the list.
+#[derive(Debug, Clone)]
+pub(super) enum CodeSet {
+    Mask(u64),
+    Sorted(Box<[u32]>),
+}
+
+impl CodeSet {
+    pub(super) fn new(mut codes: Vec<u32>) -> Self {
+        let mut mask = 0;
+        for code in &codes {
+            let Some(bit) = 1_u64.checked_shl(*code) else {
+                codes.sort_unstable();
+                return Self::Sorted(codes.into());
+            };
+            mask |= bit;
+        }
+        Self::Mask(mask)
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, code: u32) -> bool {
+        match self {
+            Self::Mask(mask) => mask.checked_shr(code).is_some_and(|rest| rest & 1 == 1),
+            Self::Sorted(codes) => codes.binary_search(&code).is_ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_constants_have_one_number_and_different_ones_two() {
+        let mut constants = Constants::default();
+        let all = [
+            Seen::Nothing,
+            Seen::Truth(false),
+            Seen::Truth(true),
+            Seen::Number(1.0),
+            Seen::Text("1"),
+            Seen::Number(0.0),
+            Seen::Text(""),
+        ];
+        let codes: Vec<_> = all.iter().map(|c| constants.add(*c).unwrap()).collect();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6]);
+        assert!(all.iter().zip(codes).all(|(c, code)| constants.code(*c) == code));
+        assert_eq!(constants.code(Seen::Number(-0.0)), 5);
+        assert_eq!(constants.code(Seen::Text("other")), NO_CODE);
+    }
+
+    #[test]
+    fn a_set_is_the_same_set_in_either_form() {
+        for codes in [vec![], vec![0], vec![5, 63, 2], vec![64], vec![900, 3, 64, 3]] {
+            let set = CodeSet::new(codes.clone());
+            for code in (0..1000).chain([NO_CODE]) {
+                assert_eq!(set.contains(code), codes.contains(&code), "{codes:?} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn case_is_folded_beyond_ascii() {
+        let mut constants = Constants::default();
+        let code = constants.add_folded("MÜNCHEN");
+        assert_eq!(constants.folded_code(Seen::Text("münchen")), code);
+        assert_eq!(constants.folded_code(Seen::Text("MüNCHEN")), code);
+        assert_eq!(constants.folded_code(Seen::Text("munchen")), NO_CODE);
+    }
+}

@@ -1,0 +1,165 @@
+// The request path of a page in the real runtime: what a visitor gets, and what the origin is asked.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { html, startOrigin } from "./support/origin.mjs";
+import { BROWSER, CONFIG, HOME, ROUTES, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
+import { start } from "./support/workerd.mjs";
+
+let origin;
+let worker;
+const get = (path, headers = {}, init = {}) => worker.fetch(path, { headers: { ...BROWSER, ...headers }, ...init });
+
+before(async () => {
+  origin = await startOrigin({
+    ...ROUTES,
+    "/cached": html(HOME, { etag: '"abc"', "last-modified": "Tue, 24 Nov 2026 00:00:00 GMT", "content-md5": "x", "accept-ranges": "bytes", "cache-control": "public, max-age=600" }),
+    "/data": { headers: { "content-type": "application/json", etag: '"data"' }, body: '{"a":1}' },
+    "/cookies": html(HOME, { "set-cookie": ["a=1; Path=/", "b=2; Path=/"], link: "</x.css>; rel=preload" }),
+    "/moved": { status: 302, headers: { location: "/elsewhere?x=1" } },
+    "/csp": html(HOME, { "content-security-policy": "default-src 'self'; script-src 'nonce-abc123='" }),
+    "/gone": { status: 410, headers: { "content-type": "text/html" }, body: HOME },
+    "/echo": (request) => ({ headers: { "content-type": "application/json" }, body: JSON.stringify({ headers: request.headers, url: request.url, method: request.method, body: request.body.toString() }) }),
+  });
+  worker = await start({ origin: origin.url, vars: { FRESH_MILLIS: "300", PUBLISH_MILLIS: "1000" } });
+  await worker.publish(CONFIG);
+  await until(async () => decisionsOf(await (await get("/")).text()), Boolean);
+});
+after(async () => {
+  await worker?.stop();
+  await origin?.close();
+});
+
+test("slots are filled and nothing else changes", async () => {
+  const text = await (await get("/")).text();
+  const decisions = decisionsOf(text);
+  assert.deepEqual(Object.keys(decisions.slots).sort(), ["cta", "hero", "teaser"]);
+  for (const slot of Object.values(decisions.slots)) assert.ok(slot.propensity > 0 && slot.propensity <= 1 && slot.arm);
+  assert.ok(text.includes(`class="${decisions.slots.hero.arm}"`));
+  // What the Worker put in is taken out again: the rest is the origin's page, byte for byte.
+  const bare = text
+    .replace(/<script type="application\/json".*<\/script>/s, "")
+    .replace(/(<edge-slot name="hero">).*?(<\/edge-slot>)/s, "$1<p>default hero</p>$2")
+    .replace(/(<div data-edge-slot="cta" class="x">).*?(<\/div>)/s, "$1<p>default cta</p>$2")
+    .replace(/(<aside class="teaser">).*?(<\/aside>)/s, "$1<p>default teaser</p>$2");
+  assert.equal(bare, HOME);
+});
+
+test("what is inserted is ASCII, so that it fits every charset", async () => {
+  for (let i = 0; i < 40; i++) {
+    const text = await (await get("/")).text();
+    if (!text.includes('class="bold"')) continue;
+    assert.ok(text.includes("Bold &#"), text);
+    return;
+  }
+  assert.fail("the arm was never shown");
+});
+
+test("a page without slots is the origin's answer with its validators", async () => {
+  origin.route("/plain", html("<!doctype html><p>No slots.</p>", { etag: '"p"', "cache-control": "public, max-age=60" }));
+  const answer = await get("/plain");
+  assert.equal(await answer.text(), "<!doctype html><p>No slots.</p>");
+});
+
+test("a personalised page has no validators and is never stored by others", async () => {
+  const answer = await get("/cached", { "if-none-match": '"abc"' });
+  assert.equal(answer.status, 200);
+  for (const name of ["etag", "last-modified", "content-md5", "accept-ranges"]) assert.equal(answer.headers.get(name), null, name);
+  assert.equal(answer.headers.get("cache-control"), "private, no-store");
+  assert.match(answer.headers.get("server-timing"), /^edgeloom;desc="hero=\w+, cta=\w+, teaser=\w+"$/);
+  assert.equal(origin.requests.at(-1).headers["if-none-match"], undefined);
+});
+
+test("what is not HTML passes with its validators, conditions and ranges", async () => {
+  const answer = await worker.fetch("/data", { headers: { range: "bytes=0-1", "if-none-match": '"x"', accept: "*/*" } });
+  assert.equal(await answer.text(), '{"a":1}');
+  assert.equal(answer.headers.get("etag"), '"data"');
+  assert.equal(origin.requests.at(-1).headers.range, "bytes=0-1");
+  assert.equal(origin.requests.at(-1).headers["if-none-match"], '"x"');
+});
+
+test("several cookies, links and redirects stay as they are", async () => {
+  const answer = await get("/cookies");
+  assert.deepEqual(answer.headers.getSetCookie(), ["a=1; Path=/", "b=2; Path=/"]);
+  assert.equal(answer.headers.get("link"), "</x.css>; rel=preload");
+  const moved = await get("/moved");
+  assert.equal(moved.status, 302);
+  assert.equal(moved.headers.get("location"), "/elsewhere?x=1");
+});
+
+test("a nonce of the page is reused and its policy never weakened", async () => {
+  const answer = await get("/csp");
+  assert.equal(answer.headers.get("content-security-policy"), "default-src 'self'; script-src 'nonce-abc123='");
+  assert.match(await answer.text(), /<script nonce="abc123=" type="application\/json"/);
+});
+
+test("errors of the origin are passed on, not personalised", async () => {
+  const answer = await get("/gone");
+  assert.equal(answer.status, 410);
+  assert.equal(await answer.text(), HOME);
+});
+
+test("a body goes to the origin untouched, internal headers of a client do not", async () => {
+  const answer = await worker.fetch("/echo", { method: "POST", body: "a=1&b=2", headers: { "x-edgeloom-loop": "forged", "x-edgeloom-anything": "1" } });
+  const { headers, method, body } = await answer.json();
+  assert.deepEqual([method, body], ["POST", "a=1&b=2"]);
+  assert.equal(headers["x-edgeloom-anything"], undefined);
+  assert.notEqual(headers["x-edgeloom-loop"], "forged");
+});
+
+test("HEAD has the headers of GET and no body", async () => {
+  const answer = await get("/cached", {}, { method: "HEAD" });
+  assert.equal(answer.headers.get("cache-control"), "private, no-store");
+  assert.equal(answer.headers.get("etag"), null);
+  assert.equal(await answer.text(), "");
+});
+
+test("the receipt of a link is not sent to the origin and its goal page counts as a reward", async () => {
+  const before = await worker.must("GET", "status");
+  const rewards = (status) => status.slots.find((s) => s.slot === "hero").arms.reduce((n, arm) => n + arm.rewards, 0);
+  const text = await (await get("/")).text();
+  const [link] = tokenLinks(text);
+  assert.ok(link, text);
+  await (await get(link.href)).text();
+  assert.ok(!origin.requests.at(-1).url.includes("_el="), origin.requests.at(-1).url);
+  const after = await until(() => worker.must("GET", "status"), (status) => rewards(status) > rewards(before));
+  assert.equal(rewards(after), rewards(before) + 1);
+});
+
+test("a receipt in the referrer counts, one from another site, a reload and a forged one do not", async () => {
+  const rewards = (status) => status.slots.flatMap((s) => s.arms).reduce((n, arm) => n + arm.rewards, 0);
+  const [link] = tokenLinks(await (await get("/")).text());
+  const referer = new URL(link.href, worker.url).href;
+  const token = new URL(referer).searchParams.get("_el");
+  const before = rewards(await worker.must("GET", "status"));
+  await (await get("/thanks", { referer: referer.replace("127.0.0.1", "evil.example") })).text();
+  await (await get(link.href, { "cache-control": "max-age=0" })).text();
+  await (await get(`/thanks?_el=${token.slice(0, -4)}AAAA`)).text();
+  await (await get("/thanks", { referer })).text();
+  await until(async () => rewards(await worker.must("GET", "status")), (n) => n > before);
+  await new Promise((done) => setTimeout(done, 2500));
+  assert.equal(rewards(await worker.must("GET", "status")), before + 1);
+});
+
+test("replaying a link never gives more rewards than exposures", async () => {
+  const [link] = tokenLinks(await (await get("/")).text());
+  for (let i = 0; i < 30; i++) await (await get(link.href)).text();
+  await new Promise((done) => setTimeout(done, 2500));
+  const status = await worker.must("GET", "status");
+  for (const arm of status.slots.flatMap((s) => s.arms)) assert.ok(arm.rewards <= arm.exposures, JSON.stringify(arm));
+});
+
+test("a loop is answered instead of followed", async () => {
+  const self = await start({ vars: { FRESH_MILLIS: "300" } });
+  await self.stop();
+  const looping = await start({ origin: self.url, port: self.port });
+  const answer = await looping.fetch("/", { headers: BROWSER });
+  assert.equal(answer.status, 508);
+  await looping.stop();
+});
+
+test("upgrades pass through", async () => {
+  origin.route("/socket", () => ({ raw: "HTTP/1.1 426 Upgrade Required\r\nconnection: close\r\ncontent-length: 0\r\n\r\n" }));
+  const answer = await worker.fetch("/socket", { headers: { accept: "*/*" } });
+  assert.equal(answer.status, 426);
+});

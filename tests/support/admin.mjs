@@ -1,0 +1,40 @@
+// The admin API as a client sees it.
+
+import { ADMIN_TOKEN } from "./paths.mjs";
+
+/**
+ * A client of the admin API over any `fetch(path, init)`.
+ * @param {(path: string, init?: RequestInit) => Promise<Response>} fetch
+ */
+export function adminOf(fetch) {
+  /** One call; `body` goes out as JSON. Answers are returned as they are, whatever their status. */
+  const call = (method, name, body, headers = {}) =>
+    fetch(`/_edgeloom/admin/${name}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${ADMIN_TOKEN}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+
+  /** One call that must work; its JSON. */
+  const must = async (method, name, body, headers) => {
+    const response = await call(method, name, body, headers);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${name}: ${response.status} ${text}`);
+    return text === "" ? undefined : JSON.parse(text);
+  };
+
+  /** Replaces the configuration, whatever it was, and publishes it; the answer of the publishing. */
+  const publish = async (config) => {
+    const before = await call("GET", "config");
+    await before.arrayBuffer();
+    const etag = before.headers.get("etag");
+    await must("PUT", "config", config, etag ? { "if-match": etag } : {});
+    return must("POST", "publish", {});
+  };
+
+  return { call, must, publish };
+}
