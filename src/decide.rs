@@ -72,7 +72,8 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     let mut shown: Vec<&BlockId> = Vec::new();
     let mut choices = Vec::new();
     for (position, slot) in snapshot.slots_on(&context.path) {
-        let in_audience = |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
+        let in_audience =
+            |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
         if !in_audience(slot.audience) || !takes_part(slot, seed) {
             choices.push(untouched(position, Reason::Default));
             continue;
@@ -142,4 +143,109 @@ fn prepared_for(slot: &Slot, members: &[usize]) -> Option<Prepared> {
     let options: Vec<_> = members.iter().filter_map(|m| slot.arms.get(*m)).map(Arm::as_option).collect();
     let (kind, shape) = slot.policy.among(members)?;
     Prepared::new(kind, &shape, &options, None).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::VisitorKey;
+    use crate::snapshot::{compile, store, wire};
+    use serde_json::{Value, json};
+
+    fn snapshot(slots: Value) -> Snapshot {
+        let config = json!({
+            "site": "shop",
+            "holdout": { "share": 0.1, "salt": "2026" },
+            "audiences": [{ "id": "phones", "when": { "device": "phone" } }],
+            "goals": [{ "id": "order" }],
+            "blocks": [{ "id": "x", "template": "<p>x</p>" }, { "id": "y", "template": "<p>y</p>" }, { "id": "z", "template": "<p>z</p>" }],
+            "slots": slots,
+        });
+        let config: wire::Config = serde_json::from_value(config).unwrap();
+        let published = wire::Published { config, learned: Vec::new() };
+        let (snapshot, warnings) =
+            compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
+        assert_eq!(warnings, []);
+        snapshot
+    }
+
+    fn seed(n: u64) -> Seed {
+        let decision = DecisionId((u128::from(n) * 0x9e37_79b9_7f4a_7c15_1234_5678).to_le_bytes());
+        Seed::of_visitor("shop", &VisitorKey(u128::from(n / 3).to_le_bytes()), decision)
+    }
+
+    fn context(device: crate::context::Device) -> Context {
+        Context { path: "/".into(), device, ..Context::default() }
+    }
+
+    #[test]
+    fn the_long_run_share_of_each_arm_is_its_propensity() {
+        let shapes = json!([
+            { "id": "a", "goal": "order", "policy": { "burn_in": 0 }, "arms": [{ "id": "1", "prior": [3, 40] }, { "id": "2", "prior": [5, 40] }, { "id": "3", "prior": [4, 40] }] },
+            { "id": "b", "goal": "order", "policy": { "burn_in": 0, "assignment": "per_view", "exploration_floor": 0.1 }, "arms": [{ "id": "1", "prior": [3, 40] }, { "id": "2", "prior": [9, 40] }] },
+            { "id": "c", "goal": "order", "policy": { "burn_in": 0 }, "arms": [{ "block": "x", "prior": [3, 40] }, { "block": "y", "prior": [4, 40], "audience": "phones" }, { "block": "z" , "prior": [4, 40] }] }
+        ]);
+        let snapshot = snapshot(shapes);
+        let context = context(crate::context::Device::Desktop);
+        let n = 6_000_u64;
+        for slot in 0..3 {
+            let mut seen = std::collections::BTreeMap::new();
+            for i in 0..n {
+                // Every third seed is a new visitor, so that sticky slots see independent units.
+                let decision = decide(&snapshot, &context, &seed(i * 3));
+                let Some(choice) = decision.choices.iter().find(|c| c.slot == slot && c.arm.is_some()) else {
+                    continue;
+                };
+                let entry = seen.entry(choice.arm).or_insert((0_u64, choice.propensity));
+                entry.0 += 1;
+                assert_eq!(entry.1.to_bits(), choice.propensity.to_bits(), "one arm, one propensity");
+            }
+            let total: u64 = seen.values().map(|(k, _)| k).sum();
+            assert!((seen.values().map(|(_, p)| p).sum::<f64>() - 1.0).abs() < 1e-9, "{seen:?}");
+            let chi2: f64 = seen
+                .values()
+                .map(|(k, p)| {
+                    let expected = p * total as f64;
+                    (*k as f64 - expected) * (*k as f64 - expected) / expected
+                })
+                .sum();
+            // 99.9 % quantile with two degrees of freedom; the seeds are fixed.
+            assert!(chi2 < 13.8, "slot {slot}: {chi2} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_shown_once_per_page_and_the_chance_is_that_of_what_was_left() {
+        let both = json!([{ "block": "x" }, { "block": "y" }]);
+        let snapshot = snapshot(json!([
+            { "id": "first", "goal": "order", "arms": both },
+            { "id": "second", "goal": "order", "arms": both }
+        ]));
+        for n in 0..200 {
+            let decision = decide(&snapshot, &context(crate::context::Device::Phone), &seed(n));
+            let [first, second] = &decision.choices[..] else { panic!("two slots") };
+            if decision.held_out {
+                assert_eq!((first.arm, first.reason, second.arm), (None, Reason::Holdout, None));
+                continue;
+            }
+            assert_ne!(first.arm, second.arm);
+            assert_eq!((first.propensity, first.reason), (0.5, Reason::Split));
+            assert_eq!((second.propensity, second.reason), (1.0, Reason::Static));
+        }
+    }
+
+    #[test]
+    fn whoever_is_not_addressed_sees_the_page_as_it_is() {
+        let snapshot = snapshot(json!([
+            { "id": "phones", "goal": "order", "audience": "phones", "arms": [{ "block": "x" }] },
+            { "id": "nobody", "goal": "order", "rollout": 0, "arms": [{ "block": "y" }] },
+            { "id": "off", "goal": "order", "enabled": false, "arms": [{ "block": "z" }] },
+            { "id": "elsewhere", "goal": "order", "paths": ["/shop*"], "arms": [{ "block": "z" }] }
+        ]));
+        let decision = decide(&snapshot, &context(crate::context::Device::Desktop), &seed(1));
+        assert_eq!(
+            decision.choices.iter().map(|c| (c.slot, c.reason)).collect::<Vec<_>>(),
+            [(0, Reason::Default), (1, Reason::Default)]
+        );
+    }
 }

@@ -41,7 +41,9 @@ impl fmt::Display for ReplayError {
             Self::Imported => write!(f, "the receipt stands for an imported log line; nothing was decided"),
             Self::OtherArm { replayed: Some(arm) } => write!(f, "the snapshot gives arm '{arm}' instead"),
             Self::OtherArm { replayed: None } => write!(f, "the snapshot leaves the page as it is"),
-            Self::OtherPropensity { replayed } => write!(f, "the snapshot gives propensity {replayed} instead"),
+            Self::OtherPropensity { replayed } => {
+                write!(f, "the snapshot gives propensity {replayed} instead")
+            }
         }
     }
 }

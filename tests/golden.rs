@@ -128,9 +128,12 @@ fn visits() -> Vec<Visit> {
         language: Some(pick(n, 3, &["de", "de-at", "fr", "en-us"])),
         device: pick(n, 4, &["phone", "desktop", "tablet", "other"]),
         time_millis: 1_795_500_000_000 + n * 977_777,
-        attributes: [("plan".to_string(), pick(n, 5, &["free", "pro"]).into()), ("age".to_string(), (n % 90).into())]
-            .into_iter()
-            .collect(),
+        attributes: [
+            ("plan".to_string(), pick(n, 5, &["free", "pro"]).into()),
+            ("age".to_string(), (n % 90).into()),
+        ]
+        .into_iter()
+        .collect(),
         visitor: (!n.is_multiple_of(3)).then(|| format!("{:032x}", u128::from(n) * 0x1_0000_0001)),
         decision: format!("{:032x}", u128::from(n) * 0x9e37_79b9_7f4a_7c15_f39c_c060),
         ..Visit::default()
@@ -155,8 +158,10 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
         save("decisions.json", &Decisions { published, stored, cases });
     }
     let golden: Decisions = load("decisions.json");
-    let bytes: Vec<u8> =
-        (0..golden.stored.len()).step_by(2).map(|i| u8::from_str_radix(&golden.stored[i..i + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..golden.stored.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&golden.stored[i..i + 2], 16).unwrap())
+        .collect();
     let stored = store::decode(&bytes).unwrap();
     assert_eq!(stored.published, golden.published);
     let (snapshot, warnings) = compile(&stored);
@@ -169,7 +174,10 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
         let told = Told::of(&snapshot, &decision);
         assert_eq!((told.held_out, &told.snapshot), (case.told.held_out, &case.told.snapshot));
         for (found, expected) in told.slots.iter().zip(&case.told.slots) {
-            assert_eq!((&found.slot, &found.arm, &found.reason), (&expected.slot, &expected.arm, &expected.reason));
+            assert_eq!(
+                (&found.slot, &found.arm, &found.reason),
+                (&expected.slot, &expected.arm, &expected.reason)
+            );
             assert!((found.propensity - expected.propensity).abs() <= TOLERANCE);
         }
         assert_eq!(told.slots.len(), case.told.slots.len());
@@ -198,5 +206,8 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
         }
     }
     // The corpus is worth nothing if it meets only one way of choosing.
-    assert!(["SPLIT", "STATIC", "DEFAULT", "HOLDOUT"].iter().all(|r| reasons.get(r) >= Some(&10)), "{reasons:?}");
+    assert!(
+        ["SPLIT", "STATIC", "DEFAULT", "HOLDOUT"].iter().all(|r| reasons.get(r) >= Some(&10)),
+        "{reasons:?}"
+    );
 }

@@ -1,2 +1,186 @@
-//! A tool.
-fn main() {}
+//! `edgeloom`: checks a configuration and publishes it to a site. This file is the command line: what can be
+//! said, what is answered, and the exit code.
+//!
+//! Exit codes: 0 fine · 1 the configuration has to change · 2 the call, a file or the connection has to change.
+//! Results go to standard output, everything about the run to standard error; with `--json` the one JSON value
+//! on standard output is all there is.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod check;
+mod diff;
+mod init;
+mod meaning;
+mod parse;
+mod plan;
+mod problem;
+mod publish;
+mod remote;
+mod report;
+mod sanitise;
+mod schema;
+mod source;
+mod table;
+
+use check::check;
+use clap::{Args, Parser, Subcommand};
+use problem::{Stop, publishable};
+use publish::{Detail, Extent, Run, publication};
+use remote::{Remote, Token};
+use report::{problems_json, say, say_json, tell, tell_problems};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Checks edgeloom.toml and publishes it to a site.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 fine; 1 problems found; 2 wrong call, unreadable file, no connection"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Answer with one JSON value on standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say everything that is wrong with a configuration file, with its place in it
+    Check {
+        /// The configuration
+        #[arg(default_value = "edgeloom.toml")]
+        file: PathBuf,
+    },
+    /// Check, show what changes, store and publish
+    Publish {
+        /// The configuration
+        #[arg(default_value = "edgeloom.toml")]
+        file: PathBuf,
+        #[command(flatten)]
+        site: Site,
+        /// Stop before anything on the site changes
+        #[arg(long)]
+        dry_run: bool,
+        /// Show the changes as a unified diff
+        #[arg(long, short)]
+        verbose: bool,
+        /// Why, in a few words; kept with the version
+        #[arg(long, short)]
+        message: Option<String>,
+    },
+    /// Put an earlier version in use again
+    Rollback {
+        /// The version, as `edgeloom versions` shows it
+        version: String,
+        #[command(flatten)]
+        site: Site,
+        /// Why, in a few words
+        #[arg(long, short)]
+        message: Option<String>,
+    },
+    /// Show what is published and what was learned
+    Status {
+        #[command(flatten)]
+        site: Site,
+    },
+    /// List the stored versions of the configuration
+    Versions {
+        #[command(flatten)]
+        site: Site,
+    },
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Write a commented configuration to start from, and its schema beside it
+    Init {
+        /// Where
+        #[arg(default_value = "edgeloom.toml")]
+        file: PathBuf,
+    },
+}
+
+/// Where to publish and who asks.
+#[derive(Debug, Args)]
+struct Site {
+    /// The site, as in https://shop.example.org; http:// for this machine only
+    #[arg(long, env = "EDGELOOM_URL")]
+    url: String,
+    /// Name of the environment variable that holds the token
+    #[arg(long, default_value = "EDGELOOM_TOKEN", value_name = "NAME")]
+    token_env: String,
+}
+
+impl Site {
+    fn remote(&self) -> Result<Remote, Stop> {
+        Remote::new(&self.url, Token::from_env(&self.token_env)?)
+    }
+}
+
+fn main() -> ExitCode {
+    let Cli { command, json } = Cli::parse();
+    match run(&command, json) {
+        Ok(code) => code,
+        Err(stop) => {
+            if json {
+                say_json(&report::stop_json(&stop));
+            } else {
+                tell(&report::stop(&stop));
+            }
+            ExitCode::from(stop.blame as u8)
+        }
+    }
+}
+
+fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
+    match command {
+        Command::Check { file } => return run_check(file, json),
+        Command::Publish { file, site, dry_run, verbose, message } => {
+            let extent = if *dry_run { Extent::DryRun } else { Extent::Publish };
+            let detail = if *verbose { Detail::Lines } else { Detail::Items };
+            let run = Run { file, extent, detail, message: message.as_deref() };
+            return if json { run.for_machines(&site.remote()?) } else { run.for_people(&site.remote()?) };
+        }
+        Command::Rollback { version, site, message } => {
+            let answer = site.remote()?.choose("rollback", version, message.as_deref())?;
+            show(&answer, json, |answer| publication("back at", answer));
+        }
+        Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
+        Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),
+        Command::Schema => say(&schema::text()),
+        Command::Init { file } => {
+            let written = init::init(file)?;
+            let names: Value = written.iter().map(|path| json!(path)).collect();
+            show(&json!({ "ok": true, "written": names }), json, |_| {
+                let lines: String =
+                    written.iter().map(|path| format!("wrote {}\n", path.display())).collect();
+                format!("{lines}next: edgeloom check {}", file.display())
+            });
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(answer: &Value, json: bool, text: impl Fn(&Value) -> String) {
+    if json {
+        say_json(answer);
+    } else {
+        say(&report::plain(&text(answer)));
+    }
+}
+
+fn run_check(file: &Path, json: bool) -> Result<ExitCode, Stop> {
+    let checked = check(file)?;
+    let ok = publishable(&checked.problems);
+    if json {
+        let problems = problems_json(&checked.source, &checked.problems);
+        say_json(&json!({ "ok": ok, "file": checked.source.name, "problems": problems }));
+    } else {
+        tell_problems(&checked.source, &checked.problems);
+        if let Some(config) = checked.config.as_ref().filter(|_| ok) {
+            let (slots, blocks) = (config.slots.len(), config.blocks.len());
+            say(&format!("{} is fine: slots {slots}, blocks {blocks}", checked.source.name));
+        }
+    }
+    Ok(ExitCode::from(u8::from(!ok)))
+}

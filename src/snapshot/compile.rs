@@ -1,9 +1,9 @@
 //! From stored shapes to a snapshot: every check, once. A bad item costs only itself and leaves a warning.
 
+use super::policy::Policy;
 use super::store::Stored;
 use super::{Arm, Goal, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
-use super::policy::Policy;
 use crate::bandit::{Assignment, BetaPosterior, Limits, LimitsError, PolicyKind, Prepared, Shape};
 use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
@@ -155,7 +155,10 @@ impl Compiler {
     ) -> T {
         let value = value.unwrap_or(default);
         if value < least || value > most {
-            self.error(pointer, format_args!("{value} is out of range, {default} is used; hint: {least} to {most}"));
+            self.error(
+                pointer,
+                format_args!("{value} is out of range, {default} is used; hint: {least} to {most}"),
+            );
             return default;
         }
         value
@@ -170,7 +173,9 @@ impl Compiler {
             } else {
                 self.error(
                     format!("/ledger/origins/{i}"),
-                    format_args!("'{origin}' is no origin; hint: scheme and host only, as in https://app.example.org"),
+                    format_args!(
+                        "'{origin}' is no origin; hint: scheme and host only, as in https://app.example.org"
+                    ),
                 );
             }
         }
@@ -272,7 +277,13 @@ impl Compiler {
         .transpose()
     }
 
-    fn slot(&mut self, wire: &wire::Slot, known: &[wire::LearnedArm], at: &str, before: &[Slot]) -> Item<Slot> {
+    fn slot(
+        &mut self,
+        wire: &wire::Slot,
+        known: &[wire::LearnedArm],
+        at: &str,
+        before: &[Slot],
+    ) -> Item<Slot> {
         let id = SlotId::new(&wire.id).map_err(|e| Warning::error(format!("{at}/id"), e))?;
         if before.iter().any(|slot| slot.id == id) {
             return Err(Warning::error(format!("{at}/id"), twice("slot", &wire.id)));
@@ -300,14 +311,35 @@ impl Compiler {
         let prepared = Prepared::new(policy.kind, &policy.shape, &options, weights.as_deref());
         let prepared = prepared.map_err(|e| Warning::error(format!("{at}/policy"), e))?;
         let shares_block = |arm: &Arm| {
-            arm.block.is_some() && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
+            arm.block.is_some()
+                && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
         let partial = arms.iter().any(|arm| arm.audience.is_some() || shares_block(arm));
         let enabled = wire.enabled.unwrap_or(true);
-        Ok(Slot { id, css: place.css(), place, paths, enabled, audience, rollout, layer, goal, policy, arms, prepared, partial })
+        Ok(Slot {
+            id,
+            css: place.css(),
+            place,
+            paths,
+            enabled,
+            audience,
+            rollout,
+            layer,
+            goal,
+            policy,
+            arms,
+            prepared,
+            partial,
+        })
     }
 
-    fn arms(&mut self, wire: &wire::Slot, known: &[wire::LearnedArm], slot: &SlotId, at: &str) -> Item<Vec<Arm>> {
+    fn arms(
+        &mut self,
+        wire: &wire::Slot,
+        known: &[wire::LearnedArm],
+        slot: &SlotId,
+        at: &str,
+    ) -> Item<Vec<Arm>> {
         if wire.arms.len() > MAX_ARMS {
             let message = format!("{} arms; hint: {MAX_ARMS} at most", wire.arms.len());
             return Err(Warning::error(format!("{at}/arms"), message));
@@ -320,7 +352,10 @@ impl Compiler {
         }
         arms.sort_by(|a, b| a.id.cmp(&b.id));
         if arms.is_empty() {
-            return Err(Warning::error(format!("{at}/arms"), "no arm is left; hint: give the slot an enabled arm"));
+            return Err(Warning::error(
+                format!("{at}/arms"),
+                "no arm is left; hint: give the slot an enabled arm",
+            ));
         }
         Ok(arms)
     }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 /// so are statistics of slots and arms that are no longer there (they stay in the ledger).
 #[must_use]
 pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
-    let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(|slot| learn_slot(slot, statistics)).collect();
+    let mut slots: Vec<LearnedSlot> =
+        config.slots.iter().filter_map(|slot| learn_slot(slot, statistics)).collect();
     slots.sort_by(|a, b| a.slot.cmp(&b.slot));
     slots
 }

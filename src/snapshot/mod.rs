@@ -4,6 +4,8 @@ mod compile;
 mod learn;
 mod policy;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use compile::{Severity, Warning, check, compile};

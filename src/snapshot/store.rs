@@ -17,7 +17,7 @@
 use super::Warning;
 use super::wire::Published;
 use crate::id::SnapshotVersion;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -66,7 +66,10 @@ impl fmt::Display for StoreError {
             Self::Checksum => write!(f, "snapshot is damaged: checksum differs; hint: publish again"),
             Self::Payload { reason } => write!(f, "snapshot can't be read: {reason}; hint: publish again"),
             Self::TooLarge { bytes } => {
-                write!(f, "snapshot has {bytes} bytes; hint: {MAX_BYTES} at most, split the site or shorten blocks")
+                write!(
+                    f,
+                    "snapshot has {bytes} bytes; hint: {MAX_BYTES} at most, split the site or shorten blocks"
+                )
             }
         }
     }
@@ -102,8 +105,10 @@ fn digest16(bytes: &[u8]) -> [u8; 16] {
 /// # Errors
 /// [`StoreError::TooLarge`], and [`StoreError::Payload`] where the content can't be written.
 pub fn encode(published: &Published, sequence: u64, published_millis: u64) -> Result<Vec<u8>, StoreError> {
-    let payload = rmp_serde::to_vec_named(published)
-        .map_err(|error| StoreError::Payload { reason: error.to_string() })?;
+    // By way of `Value`, here and in `decode`: one typed (de)serialiser in the wasm instead of one per format.
+    let unreadable = |reason: String| StoreError::Payload { reason };
+    let value = serde_json::to_value(published).map_err(|error| unreadable(error.to_string()))?;
+    let payload = rmp_serde::to_vec(&value).map_err(|error| unreadable(error.to_string()))?;
     let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -143,8 +148,8 @@ pub fn decode(bytes: &[u8]) -> Result<Stored, StoreError> {
     if digest16(body) != checksum || digest16(payload) != version.0 {
         return Err(StoreError::Checksum);
     }
-    let raw: Value = rmp_serde::from_slice(payload)
-        .map_err(|error| StoreError::Payload { reason: error.to_string() })?;
+    let raw: Value =
+        rmp_serde::from_slice(payload).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
     let (published, warnings) = lenient(raw)?;
     Ok(Stored {
         version,
@@ -174,17 +179,17 @@ fn lenient(mut raw: Value) -> Result<(Published, Vec<Warning>), StoreError> {
         keep_readable::<super::wire::Slot>(config, "slots", &mut warnings);
     }
     let published =
-        serde_json::from_value(raw).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
+        Published::deserialize(&raw).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
     Ok((published, warnings))
 }
 
-fn keep_readable<T: DeserializeOwned>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
+fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
     let Some(Value::Array(items)) = config.get_mut(list) else { return };
     let mut position = 0;
     items.retain(|item| {
         let pointer = format!("/{list}/{position}");
         position += 1;
-        match T::deserialize(item) {
+        match T::deserialize(&*item) {
             Ok(_) => true,
             Err(error) => {
                 warnings.push(Warning::error(pointer, format_args!("left out: {error}")));

@@ -59,7 +59,9 @@ impl Statistics {
     /// [`StatisticsError::Payload`] where the encoder refuses.
     pub fn to_bytes(&self) -> Result<Vec<u8>, StatisticsError> {
         let mut bytes = vec![FORMAT];
-        rmp_serde::encode::write_named(&mut bytes, &Shape::of(self)).map_err(payload)?;
+        // By way of `Value`: one typed serialiser in the wasm for both forms.
+        let value = serde_json::to_value(Shape::of(self)).map_err(payload)?;
+        rmp_serde::encode::write(&mut bytes, &value).map_err(payload)?;
         let checksum = Sha256::digest(&bytes);
         bytes.extend(checksum.iter().take(CHECKSUM));
         Ok(bytes)
@@ -80,7 +82,8 @@ impl Statistics {
             return Err(StatisticsError::Damaged);
         }
         let content = body.get(1..).ok_or(StatisticsError::Damaged)?;
-        let shape: Shape = rmp_serde::from_slice(content).map_err(payload)?;
+        let value: serde_json::Value = rmp_serde::from_slice(content).map_err(payload)?;
+        let shape = Shape::deserialize(&value).map_err(payload)?;
         Self::try_from(shape).map_err(payload)
     }
 }

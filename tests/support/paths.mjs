@@ -13,13 +13,13 @@ export const SITE = "test";
 
 /** Secrets of the tests; two receipt keys, so that the older one is in use too. */
 export const SECRETS = {
-  ADMIN_TOKENS: "t:test-only-admin-token",
-  IMPORT_KEYS: "t:test-only-import-key",
+  ADMIN_TOKENS: "t:test-only-admin-token-of-32-characters",
+  IMPORT_KEYS: "t:test-only-import-key-of-32-characters-",
   RECEIPT_KEYS: "2:test-only-receipt-key-of-at-least-32-characters,1:test-only-older-receipt-key-of-32-characters",
 };
 
 /** The bearer token that goes with them. */
-export const ADMIN_TOKEN = "test-only-admin-token";
+export const ADMIN_TOKEN = "test-only-admin-token-of-32-characters";
 
 /** The day whose behaviour the runtime is asked for. */
 export function compatibilityDate() {

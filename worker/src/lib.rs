@@ -61,6 +61,12 @@ pub fn tail(tail: &str, policy: &str) -> String {
     page::tail(tail, policy)
 }
 
+/// A real trap, for the fault suite; `page.mjs` calls it only where that is switched on.
+#[wasm_bindgen]
+pub fn panic() {
+    faults::panic_now("page");
+}
+
 /// Marks our requests to the origin.
 #[wasm_bindgen]
 pub fn loop_token(env: &Env) -> String {

@@ -1,16 +1,17 @@
 //! Checks a configuration before it is stored: every field that is wrong or unknown is named.
 
 use crate::problem::{FieldError, Problem};
-use edgeloom::snapshot::wire::Config;
+use edgeloom::snapshot::wire::{self, Config};
 use edgeloom::snapshot::{Severity, check as compile_check};
-use serde_path_to_error::{Segment, Track};
+use serde::Deserialize;
+use serde_json::Value;
 
 /// The configuration in its canonical form, and remarks that don't stop it.
 ///
 /// # Errors
 /// Not JSON, wrong types, unknown fields, another site's, or items that would be left out.
 pub fn check(body: &[u8], site: &str) -> Result<(String, Vec<FieldError>), Problem> {
-    let (config, mut errors) = read(body)?;
+    let (canonical, config, mut errors) = read(body)?;
     if config.site != site {
         let detail = format!("'{}' is not the site of this Worker; hint: '{site}', or set SITE", config.site);
         errors.push(FieldError { pointer: "/site".into(), detail });
@@ -23,8 +24,7 @@ pub fn check(body: &[u8], site: &str) -> Result<(String, Vec<FieldError>), Probl
     if !errors.is_empty() {
         return Err(refused(errors));
     }
-    let json = serde_json::to_string(&config).map_err(|error| refused(vec![at("", error)]))?;
-    Ok((json, remarks))
+    Ok((canonical.to_string(), remarks))
 }
 
 fn refused(errors: Vec<FieldError>) -> Problem {
@@ -36,53 +36,59 @@ fn at(pointer: &str, detail: impl ToString) -> FieldError {
 }
 
 /// The configuration, and the fields it has too many.
-fn read(body: &[u8]) -> Result<(Config, Vec<FieldError>), Problem> {
-    let mut track = Track::new();
+fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
+    let raw: Value = serde_json::from_slice(body).map_err(|error| refused(vec![at("", error)]))?;
+    let config = Config::deserialize(&raw).map_err(|error| refused(wrong_types(&raw, &error)))?;
+    let canonical = serde_json::to_value(&config).map_err(|error| refused(vec![at("", error)]))?;
     let mut unknown = Vec::new();
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let config = serde_ignored::deserialize(tracked, |path| {
-        unknown.push(at(&pointer_of_ignored(&path), "there is no such field; hint: check its spelling"));
-    });
-    let config: Config = config.map_err(|error| {
-        let mut errors = std::mem::take(&mut unknown);
-        errors.push(at(&pointer(&track.path()), error));
-        refused(errors)
-    })?;
-    json.end().map_err(|error| refused(vec![at("", error)]))?;
-    Ok((config, unknown))
+    surplus(&raw, &canonical, &mut String::new(), &mut unknown);
+    Ok((canonical, config, unknown))
 }
 
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => push(&mut pointer, &index.to_string()),
-            Segment::Map { key } => push(&mut pointer, key),
-            // The name of a variant is the key of its object.
-            Segment::Enum { variant } => push(&mut pointer, variant),
-            Segment::Unknown => {}
-        }
+/// The items of the wrong shape, each by itself; what is left is said of the whole.
+fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    items::<wire::Audience>(raw, "audiences", &mut errors);
+    items::<wire::Goal>(raw, "goals", &mut errors);
+    items::<wire::Block>(raw, "blocks", &mut errors);
+    items::<wire::Slot>(raw, "slots", &mut errors);
+    if errors.is_empty() {
+        errors.push(at("", whole));
     }
-    pointer
+    errors
 }
 
-fn pointer_of_ignored(path: &serde_ignored::Path) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => pushed(parent, &index.to_string()),
-        Path::Map { parent, key } => pushed(parent, key),
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
-            pointer_of_ignored(parent)
+fn items<T: for<'de> Deserialize<'de>>(raw: &Value, list: &str, errors: &mut Vec<FieldError>) {
+    for (position, item) in raw.get(list).and_then(Value::as_array).into_iter().flatten().enumerate() {
+        if let Err(error) = T::deserialize(item) {
+            errors.push(at(&format!("/{list}/{position}"), error));
         }
     }
 }
 
-fn pushed(parent: &serde_ignored::Path, token: &str) -> String {
-    let mut pointer = pointer_of_ignored(parent);
-    push(&mut pointer, token);
-    pointer
+/// Fields that were sent and did not come back from the typed form. Empty ones may be left out by it.
+fn surplus(sent: &Value, kept: &Value, pointer: &mut String, unknown: &mut Vec<FieldError>) {
+    let empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    let children: Vec<(String, &Value, Option<&Value>)> = match sent {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value, kept.get(name))).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(i, value)| (i.to_string(), value, kept.get(i))).collect(),
+        _ => return,
+    };
+    for (name, value, kept) in children {
+        let length = pointer.len();
+        push(pointer, &name);
+        match kept {
+            Some(kept) => surplus(value, kept, pointer, unknown),
+            None if empty(value) => {}
+            None => unknown.push(at(pointer, "there is no such field; hint: check its spelling")),
+        }
+        pointer.truncate(length);
+    }
 }
 
 /// Adds a token, escaped as RFC 6901 wants it.
@@ -94,7 +100,7 @@ fn push(pointer: &mut String, token: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn pointers(config: &Value) -> Vec<String> {
         let problem = match check(config.to_string().as_bytes(), "shop") {

@@ -1,0 +1,8 @@
+//! The program as people and scripts run it, with real files and a site on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod check;
+mod program;
+mod publish;
+mod site;
