@@ -73,12 +73,6 @@ pub fn loop_token(env: &Env) -> String {
     settings(env).loop_token.clone()
 }
 
-/// Traps, as a defect would; `page.mjs` asks for it only where the fault suite is on.
-#[wasm_bindgen(js_name = panic)]
-pub fn panic_on_demand() {
-    faults::panic_now("plan");
-}
-
 /// Reads the published snapshot into the isolate's memory.
 #[wasm_bindgen]
 pub async fn load(env: Env) {
