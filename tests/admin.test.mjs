@@ -15,10 +15,11 @@ before(async () => {
 });
 after(() => worker?.close());
 
-const named = (text) => ({ ...CONFIG, slots: CONFIG.slots.map((slot) => ({ ...slot, rollout: text })) });
+const rolled = (rollout) => ({ ...CONFIG, slots: CONFIG.slots.map((slot) => ({ ...slot, rollout })) });
 const put = (config, headers) => worker.call("PUT", "config", config, headers);
 const etagOf = async () => (await worker.call("GET", "config")).headers.get("etag");
 const stored = async () => Buffer.from(await (await worker.env()).STATE.get(KEY, "arrayBuffer"));
+const publish = (version) => worker.must("POST", "publish", { version });
 const sequenceOf = (bytes) => Number(bytes.readBigUInt64LE(6));
 const send = async (events) => (await worker.fetch("/_edgeloom/collect", { method: "POST", body: JSON.stringify({ events }) })).json();
 
@@ -35,8 +36,9 @@ async function problemOf(answer, status) {
 
 test("before there is a configuration, everything says so", async () => {
   await problemOf(await worker.call("GET", "config"), 404);
-  await problemOf(await worker.call("POST", "publish", {}), 404);
+  await problemOf(await worker.call("POST", "publish", { version: "0".repeat(32) }), 404);
   await problemOf(await put(CONFIG, { "if-match": '"00"' }), 412);
+  await problemOf(await put(CONFIG), 428);
   const status = await worker.must("GET", "status");
   assert.deepEqual([status.site, status.snapshot, status.config_version, status.slots], [SITE, null, null, []]);
   assert.deepEqual(await worker.must("GET", "versions"), { versions: [] });
@@ -100,7 +102,7 @@ test("of several edits of one version exactly one wins", async () => {
   assert.deepEqual(warnings, []);
   await problemOf(await put(CONFIG, { "if-none-match": "*" }), 412);
   await problemOf(await put(CONFIG), 428);
-  const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => put(named(0.5 + i / 100), { "if-match": `"${version}"` })));
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => put(rolled(0.5 + i / 100), { "if-match": `"${version}"` })));
   assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array(7).fill(412)]);
   assert.notEqual(await etagOf(), `"${version}"`);
 });
@@ -115,7 +117,7 @@ test("equal content is the equal version, whoever writes it and in whatever orde
 
 test("publishing answers when visitors' storage has the snapshot", async () => {
   const { version } = await (await put(CONFIG, { "if-match": await etagOf() })).json();
-  const answer = await worker.must("POST", "publish", { version });
+  const answer = await publish(version);
   assert.equal(answer.version, version);
   const bytes = await stored();
   assert.equal(sequenceOf(bytes), answer.sequence);
@@ -127,20 +129,21 @@ test("publishing answers when visitors' storage has the snapshot", async () => {
   const { source, snapshot } = await until(health, ({ snapshot }) => snapshot?.version === answer.snapshot);
   assert.deepEqual([source, snapshot.sequence], ["kv", answer.sequence]);
   await problemOf(await worker.call("POST", "publish", { version: "f".repeat(32) }), 404);
-  await problemOf(await worker.call("POST", "publish", { version: 7 }), 422);
+  for (const body of [{}, { version: 7 }]) await problemOf(await worker.call("POST", "publish", body), 422);
 });
 
 test("publishing the same again changes nothing, and mends a value that was lost", async () => {
-  const before = await worker.must("POST", "publish", {});
+  const { config_version: version } = await worker.must("GET", "status");
+  const before = await publish(version);
   await (await worker.env()).STATE.delete(KEY);
-  assert.deepEqual(await worker.must("POST", "publish", {}), before);
+  assert.deepEqual(await publish(version), before);
   assert.equal(sequenceOf(await stored()), before.sequence);
 });
 
 test("a roll-back brings any earlier version back as it was, with a higher number", async () => {
-  const { version: good } = await worker.must("POST", "publish", {});
-  const { version: bad } = await (await worker.call("PUT", "config?message=Half%20of%20all%20%E2%80%93%20try%20it", named(0.5), { "if-match": await etagOf() })).json();
-  const published = await worker.must("POST", "publish", { version: bad });
+  const { config_version: good } = await worker.must("GET", "status");
+  const { version: bad } = await (await worker.call("PUT", "config?message=Half%20of%20all%20%E2%80%93%20try%20it", rolled(0.5), { "if-match": await etagOf() })).json();
+  const published = await publish(bad);
   const back = await worker.must("POST", "rollback", { version: good });
   assert.equal(back.version, good);
   assert.ok(back.sequence > published.sequence);

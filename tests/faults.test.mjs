@@ -53,7 +53,9 @@ before(async () => {
     "/cut": { ...html(HOME), cutAfterBytes: 200 },
     "/short": html(HOME, { "content-length": String(HOME.length + 500) }),
     "/part": (request) => (request.headers.range ? { status: 206, headers: { "content-type": "text/html", "content-range": "bytes 0-9/900" }, body: HOME.slice(0, 10) } : html(HOME)),
-    "/broken-markup": html('<edge-slot name="hero"><p>never closed <!-- <div <edge-slot name="hero"> \u0000 </p'),
+    "/broken-markup": html('<edge-slot name="hero">default</edge-slot><p>never closed <!-- <div <edge-slot name="hero"> \u0000 </p'),
+    "/unclosed": html('<edge-slot name="hero">default<p>the rest of the page</p>'),
+    "/void-slot": html('<p>before</p><img data-edge-slot="hero" src="/x.png"><p>after</p>'),
     "/events": { headers: { "content-type": "text/event-stream" }, body: ["data: 1\n\n", "data: 2\n\n"], gapMillis: 50 },
     "/post": (request) => ({ headers: { "content-type": "text/plain" }, body: `${request.method} ${request.body}` }),
     "/image": { headers: { "content-type": "image/png", etag: '"i"' }, body: Buffer.from([0x89, 0x50, 0, 0xff]) },
@@ -204,12 +206,9 @@ for (const path of ["/deflate", "/zstd", "/utf16", "/unknown-charset", "/no-type
 fault("UTF-16 without a declared charset passes as it is", async () => assert.deepEqual(await rawBody(worker.port, "/utf16-bom"), await rawBody(origin.port, "/utf16-bom")));
 for (const path of ["/garbled", "/cut-gzip"])
   fault(`a broken coding fails for the visitor as it does without us: ${path.slice(1)}`, async () => {
-    await assert.rejects(async () => body(await fetch(origin.url + path)));
-    await assert.rejects(async () => {
-      const answer = await get(path, { "accept-encoding": "gzip" });
-      const bytes = await body(answer);
-      if (answer.status !== 200 || !bytes.includes("</html>")) throw new Error("failed, as it should");
-    });
+    const isWhole = (ask) => ask().then(async (answer) => answer.status === 200 && (await body(answer)).includes("</html>")).catch(() => false);
+    assert.equal(await isWhole(() => fetch(origin.url + path)), false);
+    assert.equal(await isWhole(() => get(path, { "accept-encoding": "gzip" })), false);
   });
 fault("Latin-1: foreign bytes stay, what is inserted is ASCII", async () => {
   const bytes = await body(await get("/latin1"));
@@ -222,10 +221,15 @@ fault("30 MB of HTML: whole, and memory stays flat", async () => {
   assert.ok(bytes.subarray(-400).includes("<p>last</p>") && bytes.length > 28_000_000);
   assert.ok(worker.rssBytes() - before < 100e6, `${(worker.rssBytes() - before) / 1e6} MB more`);
 });
-fault("broken markup arrives whole", async () => {
-  const text = (await body(await get("/broken-markup"))).toString();
-  assert.ok(text.includes("</p"), text);
+fault("broken markup around slots that are closed arrives whole", async () => {
+  const text = await personalised("/broken-markup");
+  assert.ok(text.includes("<p>never closed <!-- <div <edge-slot"), text);
 });
+fault("a slot that is never closed: noticed at the first view, the origin's page from then on", async () => {
+  await body(await get("/unclosed"));
+  await untouched("/unclosed");
+});
+fault("a selector that names an element without content: left alone", () => untouched("/void-slot"));
 for (const status of [201, 204, 301, 304, 400, 401, 403, 404, 418, 500, 503]) fault(`the origin answers ${status}: passed on`, () => untouched(`/status/${status}`));
 fault("a part of a page (206) passes as it is", () => untouched("/part", { range: "bytes=0-9" }));
 fault("server-sent events stream through", () => untouched("/events", { accept: "text/event-stream" }));

@@ -12,6 +12,8 @@ const FLUSH_EVENTS = 400;
 const MAX_WAITING = 20_000;
 
 const verdicts = new Map();
+/** Slots whose element was never closed in a page: filling them would swallow the rest of it. Noticed once per isolate. */
+const unclosed = new Set();
 let waiting = [];
 let sending = false;
 
@@ -87,7 +89,10 @@ function rewritable(response, engine) {
 
 function weave(request, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
+  const path = new URL(request.url).pathname;
   for (const slot of plan.slots) {
+    slot.key = `${path}\n${slot.css}`;
+    if (unclosed.has(slot.key)) continue;
     try {
       rewriter.on(slot.css, { element: (element) => fill(element, slot) });
     } catch (error) {
@@ -98,7 +103,8 @@ function weave(request, response, plan, env, ctx, engine) {
   rewriter.onDocument({
     end(end) {
       try {
-        const seen = plan.slots.filter((slot) => slot.seen);
+        for (const slot of plan.slots) if (slot.open > 0) learnUnclosed(slot);
+        const seen = plan.slots.filter((slot) => slot.seen && !slot.open);
         if (seen.length === 0) return;
         for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
         const tail = csp === null ? plan.tail : engine.ask((wasm) => wasm.tail(plan.tail, csp));
@@ -121,11 +127,23 @@ function weave(request, response, plan, env, ctx, engine) {
 function fill(element, slot) {
   try {
     if (slot.fault) throw new Error("as the fault suite asked");
-    if (slot.html) element.setInnerContent(slot.html, { html: true });
+    if (slot.html) {
+      slot.open = (slot.open ?? 0) + 1;
+      // Throws for elements without an end, such as images, before anything is changed.
+      element.onEndTag(() => void slot.open--);
+      element.setInnerContent(slot.html, { html: true });
+    }
     slot.seen = true;
   } catch (error) {
+    slot.open = 0;
     console.error("slot kept its content", slot.css, String(error));
   }
+}
+
+function learnUnclosed(slot) {
+  console.error("slot is never closed in this page; hint: add its end tag", slot.key);
+  if (unclosed.size > 1_000) unclosed.clear();
+  unclosed.add(slot.key);
 }
 
 /** Keeps an event for the next batch; the first one of a batch sees to its sending, after the response. */

@@ -24,8 +24,8 @@ pub mod rich;
 mod template;
 mod url;
 
-pub(crate) use escape::push_text;
 pub use escape::escape;
+pub(crate) use escape::push_text;
 pub use fault::{Fault, Located};
 pub use markup::{Markup, TOKEN_PARAMETER};
 pub use template::{MAX_RENDERED_BYTES, MAX_TEMPLATE_BYTES};

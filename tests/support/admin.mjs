@@ -32,8 +32,8 @@ export function adminOf(fetch) {
     const before = await call("GET", "config");
     await before.arrayBuffer();
     const etag = before.headers.get("etag");
-    await must("PUT", "config", config, etag ? { "if-match": etag } : {});
-    return must("POST", "publish", {});
+    const { version } = await must("PUT", "config", config, etag ? { "if-match": etag } : { "if-none-match": "*" });
+    return must("POST", "publish", { version });
   };
 
   return { call, must, publish };

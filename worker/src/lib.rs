@@ -9,6 +9,7 @@
 mod admin;
 mod bindings;
 mod collect;
+mod deadline;
 mod faults;
 mod health;
 mod ledger;

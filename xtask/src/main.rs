@@ -5,6 +5,7 @@
 // The core may not read a clock; this tool times its steps.
 #![allow(clippy::disallowed_methods)]
 
+mod admin;
 mod assets;
 mod bench;
 mod budget;
@@ -21,6 +22,8 @@ mod steps;
 mod table;
 mod test;
 mod texts;
+mod traffic;
+mod visitors;
 mod wasm;
 mod wrangler;
 
@@ -32,7 +35,8 @@ usage: cargo xtask COMMAND
 
   setup                          install the pinned tools, once
   build [--names]                compile to wasm and bundle, into build/ (--names keeps function names in traces)
-  demo [--traffic N] [--port P]  run the demo site with the Worker in front of it
+  demo [--traffic N] [--port P] [--fresh]
+                                 run the demo site with the Worker in front of it; send N visitors; forget the last run
   test [FILTER]                  every test: Rust, then the built Worker in the real runtime
   bench [NAME]                   benchmarks beside their peers, into target/bench/
   budget                         sizes of what is shipped, against their limits

@@ -2,6 +2,7 @@
 
 use super::root_store::{MAX_ROW_BYTES, Meta, SnapshotRow, Store};
 use crate::bindings::{STATE, Settings};
+use crate::deadline::within;
 use crate::request::now_millis;
 use edgeloom::snapshot::wire::{Config, Published};
 use edgeloom::snapshot::{learn, store};
@@ -14,6 +15,9 @@ const LEAST_WRITE_MILLIS: u64 = 1_100;
 /// Tries of a publication that somebody waits for.
 const TRIES: usize = 3;
 
+/// How long one call of KV may take; the platform's own are done in a tenth of it.
+const WRITE_LIMIT: Duration = Duration::from_secs(3);
+
 /// Makes the next snapshot of a version of the configuration and what was counted, and stores it. Returns the latest
 /// one: the same as before when its content did not change.
 ///
@@ -22,7 +26,7 @@ const TRIES: usize = 3;
 pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let json =
         tables.config(config_version)?.ok_or_else(|| Error::RustError("this version is gone".into()))?;
-    let config: Config = serde_json::from_str(&json)?;
+    let config = stored_config(&json)?;
     let learned = learn(&config, &tables.statistics()?);
     let latest = tables.latest()?;
     let sequence = latest.as_ref().map_or(0, |row| row.sequence) + 1;
@@ -77,9 +81,10 @@ impl Writer {
             }
             self.written_millis.set(now_millis());
             tries += 1;
-            match env.kv(STATE)?.put_bytes(&settings.snapshot_key(), &bytes)?.execute().await {
+            let put = env.kv(STATE)?.put_bytes(&settings.snapshot_key(), &bytes)?;
+            match within(WRITE_LIMIT, async { Ok(put.execute().await?) }).await {
                 Ok(()) => break,
-                Err(error) if tries >= TRIES => return Err(error.into()),
+                Err(error) if tries >= TRIES => return Err(error),
                 Err(_) => {}
             }
         }
@@ -92,7 +97,8 @@ impl Writer {
     /// KV or SQLite.
     pub async fn is_missing(&self, state: &State, env: &Env, settings: &Settings) -> Result<bool> {
         let Some(latest) = Store::open(state)?.latest()? else { return Ok(false) };
-        let found = env.kv(STATE)?.get(&settings.snapshot_key()).bytes().await?;
+        let get = env.kv(STATE)?.get(&settings.snapshot_key());
+        let found = within(WRITE_LIMIT, async { Ok(get.bytes().await?) }).await?;
         let stored = found.and_then(|bytes| store::decode(&bytes).ok());
         Ok(stored.is_none_or(|stored| stored.sequence < latest.sequence))
     }
@@ -104,4 +110,13 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.set(false);
     }
+}
+
+/// A stored configuration; by way of `Value`, as everywhere, so that the wasm has one typed deserialiser.
+///
+/// # Errors
+/// Text that is no configuration.
+pub fn stored_config(json: &str) -> Result<Config> {
+    let value: serde_json::Value = serde_json::from_str(json)?;
+    Ok(serde::Deserialize::deserialize(&value)?)
 }

@@ -1,6 +1,6 @@
 //! The root of a site: keeps its configuration, adds its shards up and publishes. It never throws.
 
-use super::publish::{self, Writer};
+use super::publish::{self, Writer, stored_config};
 use super::report::{self, DeadLetter, SnapshotReport, Status};
 use super::root_store::{Deed, Meta, SnapshotRow, Store};
 use super::versions::{self, Condition, failed};
@@ -61,10 +61,10 @@ impl DurableObject for Root {
     }
 }
 
-/// A version that is to be used; without one it is the one that is edited.
+/// A version that is to be used.
 #[derive(Deserialize)]
 struct Choice {
-    version: Option<String>,
+    version: String,
 }
 
 impl Root {
@@ -123,7 +123,7 @@ impl Root {
         let statistics = tables.statistics()?;
         let config_version = tables.meta(Meta::Published)?;
         let json = config_version.as_deref().map(|version| tables.config(version)).transpose()?.flatten();
-        let config: Config = json.map(|json| serde_json::from_str(&json)).transpose()?.unwrap_or_default();
+        let config: Config = json.map(|json| stored_config(&json)).transpose()?.unwrap_or_default();
         let now = now_millis();
         Ok(Status {
             site: self.settings.site.clone(),
@@ -174,11 +174,7 @@ impl Root {
             let errors = vec![FieldError { pointer: "/version".into(), detail: error.to_string() }];
             Problem::new(422, "Not a version", "Send {\"version\": \"…\"}.").errors(errors)
         })?;
-        let version = match choice.version {
-            Some(version) => version,
-            None => versions::head(&self.tables()?)?.0,
-        };
-        let row = self.choose(request, &version, what)?;
+        let row = self.choose(request, &choice.version, what)?;
         // Written before answering, and written again where nothing changed: it mends a value that was lost.
         if let Err(error) = self.writer.write(&self.state, &self.env, &self.settings, true).await {
             console_error!("root: KV: {error}");
@@ -187,7 +183,7 @@ impl Root {
                 "It is stored, but not yet written where visitors are; that is tried again.",
             ));
         }
-        let answer = json!({ "version": version, "snapshot": row.version, "sequence": row.sequence });
+        let answer = json!({ "version": choice.version, "snapshot": row.version, "sequence": row.sequence });
         Ok(respond::json(200, &answer))
     }
 

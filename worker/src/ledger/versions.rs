@@ -10,7 +10,7 @@ pub enum Condition {
     Match(String),
     /// `If-None-Match: *`: there is none yet.
     Absent,
-    /// Nothing; enough for the first configuration, which can overwrite none.
+    /// Nothing.
     Missing,
 }
 
@@ -27,10 +27,10 @@ impl Condition {
     fn check(&self, head: Option<&str>) -> Result<(), Problem> {
         let stale = |detail: String| Err(Problem::new(412, "Precondition failed", detail));
         match (self, head) {
-            (Self::Missing, Some(_)) => Err(Problem::new(
+            (Self::Missing, _) => Err(Problem::new(
                 428,
                 "Precondition required",
-                "Say which version you changed: If-Match with the ETag of the configuration.",
+                "Say what you changed: If-Match with the ETag of the configuration, or If-None-Match: * for the first one.",
             )),
             (Self::Absent, Some(head)) => stale(format!("There is a configuration already, version {head}.")),
             (Self::Match(_), None) => stale("There is no configuration yet.".to_string()),
@@ -111,7 +111,7 @@ mod tests {
         let tag = |text: &str| Condition::of(Some(text.into()), None);
         let absent = Condition::of(None, Some("*"));
         assert_eq!(status(&Condition::of(None, None), Some("a")).as_deref(), Some("428"));
-        assert_eq!(status(&Condition::of(None, None), None), None, "nothing can get lost");
+        assert_eq!(status(&Condition::of(None, None), None).as_deref(), Some("428"));
         assert_eq!(status(&absent, None), None);
         assert_eq!(status(&absent, Some("a")).as_deref(), Some("412"));
         assert_eq!(status(&tag("\"a\""), Some("a")), None);
