@@ -41,7 +41,7 @@ pub fn check(path: &Path) -> Result<Checked, Stop> {
                     .about(cleaned.pointer),
             );
         }
-        problems.extend(meaning::problems(config, &outline));
+        problems.extend(meaning::problems(config, &source, &outline));
     }
     problems.sort_by_key(|problem| (problem.span.as_ref().map(|span| span.start), problem.severity));
     Ok(Checked { source, outline, config, problems })

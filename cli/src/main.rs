@@ -15,6 +15,7 @@ mod plan;
 mod problem;
 mod publish;
 mod remote;
+mod replay;
 mod report;
 mod sanitise;
 mod schema;
@@ -90,6 +91,17 @@ enum Command {
         #[command(flatten)]
         site: Site,
     },
+    /// Make the decision of a receipt again, to see that it tells what was decided
+    Replay {
+        /// The snapshot it was made from, as /_edgeloom/admin/snapshots/ID gives it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
+        /// Name of the environment variable that holds the receipt keys
+        #[arg(long, default_value = "RECEIPT_KEYS", value_name = "NAME")]
+        keys_env: String,
+        /// The value of `_el` in a link
+        receipt: String,
+    },
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Write a commented configuration to start from, and its schema beside it
@@ -147,6 +159,10 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
         Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),
+        Command::Replay { snapshot, keys_env, receipt } => {
+            let replayed = replay::replay(snapshot, keys_env, receipt)?;
+            show(&replayed.json(), json, |_| replayed.text());
+        }
         Command::Schema => say(&schema::text()),
         Command::Init { file } => {
             let written = init::init(file)?;

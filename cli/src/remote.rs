@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use ureq::http::{HeaderValue, Method, Request, Response};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 use url::{Host, Url};
 
@@ -109,6 +110,8 @@ impl Remote {
             .http_status_as_error(false)
             // The token goes to the named site and nowhere else.
             .max_redirects(0)
+            // A company's proxy is trusted exactly where the machine's browsers trust it.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .user_agent(concat!("edgeloom/", env!("CARGO_PKG_VERSION")));
         // What is meant for this machine does not pass through another one.
         let config = if base.scheme() == "http" { config.proxy(None) } else { config };

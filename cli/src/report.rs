@@ -1,7 +1,7 @@
 //! How problems look: for people as excerpts of the file, for machines as JSON. It decides nothing.
 
 use crate::problem::{Problem, Severity, Stop};
-use crate::source::Source;
+use crate::source::{Source, obeyed};
 use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
     ThemeCharacters, ThemeStyles,
@@ -35,7 +35,7 @@ pub fn tell_problems(source: &Source, problems: &[Problem]) {
 
 /// Text from elsewhere without what a terminal would obey.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if obeyed(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// A problem with the file it is in, as miette wants it.

@@ -77,10 +77,31 @@ impl Source {
         }
     }
 
-    /// The file for miette.
-    pub fn named(&self) -> NamedSource<Arc<str>> {
-        NamedSource::new(&self.name, Arc::clone(&self.text))
+    /// Bytes of the file from an offset inside a string to the end of its line. `None` where the string is not
+    /// written as it is read: with escapes, or by lines joined.
+    pub fn within(&self, value: &Range<usize>, content: &str, offset: usize) -> Option<Range<usize>> {
+        let start = value.start + self.text.get(value.clone())?.find(content)? + offset;
+        let rest = content.get(offset..)?;
+        let length = rest.find(['\r', '\n']).unwrap_or(rest.len()).max(1);
+        Some(start..(start + length).min(value.end))
     }
+
+    /// The file for miette. What a terminal would obey is replaced, by as many bytes: all places stay right.
+    pub fn named(&self) -> NamedSource<Arc<str>> {
+        let shown = |c: char| match (obeyed(c) && c != '\r' && c != '\t', c.len_utf8()) {
+            (false, _) => c,
+            (true, 1) => '?',
+            (true, 2) => '\u{b7}',
+            (true, _) => char::REPLACEMENT_CHARACTER,
+        };
+        NamedSource::new(&self.name, self.text.chars().map(shown).collect::<String>().into())
+    }
+}
+
+/// Whether a terminal obeys a character instead of showing it: controls other than the line end, and marks that
+/// turn the direction of what follows.
+pub fn obeyed(c: char) -> bool {
+    (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Where each item of a file stands: a tree by keys and, in lists, by decimal indices.
@@ -193,6 +214,24 @@ mod tests {
         assert_eq!(source.position(b), Position { line: 2, column: 2 });
         assert_eq!(source.position(0), Position { line: 1, column: 1 });
         assert_eq!(source.position(usize::MAX).line, 2);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_replaced_byte_for_byte() {
+        let text = "a\u{1b}[2J\u{9b}\u{202e}\t\r\n\u{fc}";
+        let (source, _) = Source::of_bytes("f".into(), text.as_bytes());
+        let shown = source.named().inner().to_string();
+        assert_eq!(shown, "a?[2J\u{b7}\u{fffd}\t\r\n\u{fc}");
+        assert_eq!(shown.len(), text.len());
+    }
+
+    #[test]
+    fn a_place_inside_a_string_is_found_where_it_is_written_as_it_is_read() {
+        let (source, _) = Source::of_bytes("f".into(), b"t = '''\nab\r\ncd\n'''\nu = \"a\\nb\"");
+        let text = |range: Range<usize>| source.text[range].to_string();
+        assert_eq!(source.within(&(4..17), "ab\r\ncd\n", 5).map(text).as_deref(), Some("d"));
+        assert_eq!(source.within(&(22..28), "a\nb", 2), None);
+        assert_eq!(source.within(&(4..17), "ab\r\ncd\n", 99), None);
     }
 
     #[test]

@@ -5,4 +5,5 @@
 mod check;
 mod program;
 mod publish;
+mod replay;
 mod site;

@@ -1,0 +1,96 @@
+//! `edgeloom replay`: the decision of a receipt, made again from its snapshot. It needs no network.
+
+use crate::problem::{Blame, Stop};
+use edgeloom::decide::Choice;
+use edgeloom::receipt::{Keyring, Receipt};
+use edgeloom::snapshot::{Snapshot, compile, store};
+use serde_json::{Value, json};
+use std::fmt::Display;
+use std::fs;
+use std::path::Path;
+
+/// A receipt and what bears it out.
+pub struct Replayed {
+    receipt: Receipt,
+    choice: Choice,
+    snapshot: Snapshot,
+}
+
+/// Makes the decision of a receipt again; `keys_env` names the variable with the keys, so that they stand in no
+/// shell history.
+///
+/// # Errors
+/// The snapshot or the keys can't be read; the receipt is not genuine; the snapshot does not bear it out.
+pub fn replay(snapshot: &Path, keys_env: &str, token: &str) -> Result<Replayed, Stop> {
+    let keys = keys(keys_env)?;
+    let snapshot = read(snapshot)?;
+    let receipt =
+        keys.verify(token).map_err(|error| differs(format_args!("the receipt is refused: {error}")))?;
+    let choice = edgeloom::replay::replay(&snapshot, &receipt)
+        .map_err(|error| differs(format_args!("the receipt does not fit: {error}")))?;
+    Ok(Replayed { receipt, choice, snapshot })
+}
+
+fn keys(variable: &str) -> Result<Keyring, Stop> {
+    let help = "set it to the Worker's RECEIPT_KEYS, `kid:value[,kid:value]`";
+    let text = std::env::var(variable)
+        .map_err(|_| Stop::new(format!("the environment variable {variable} holds no keys"), help))?;
+    Keyring::parse(&text).map_err(|error| stop(format_args!("{variable}: {error}"), help))
+}
+
+fn read(path: &Path) -> Result<Snapshot, Stop> {
+    let name = path.display();
+    let help = "fetch it from /_edgeloom/admin/snapshots/ID";
+    let bytes = fs::read(path).map_err(|error| Stop::new(format!("cannot read {name}: {error}"), help))?;
+    let stored = store::decode(&bytes).map_err(|error| stop(format_args!("{name}: {error}"), help))?;
+    Ok(compile(&stored).0)
+}
+
+/// The answer is no: exit code 1, as for a configuration that has to change.
+fn differs(message: impl Display) -> Stop {
+    Stop { blame: Blame::Configuration, ..stop(message, "") }
+}
+
+/// A message of the core; what it says to do is meant for the site, so that ours comes first.
+fn stop(message: impl Display, help: &str) -> Stop {
+    let message = message.to_string();
+    let (what, hint) = message.split_once("; hint: ").unwrap_or((&message, ""));
+    Stop::new(what, if help.is_empty() { hint } else { help })
+}
+
+impl Replayed {
+    /// For machines.
+    pub fn json(&self) -> Value {
+        json!({
+            "ok": true,
+            "slot": self.receipt.slot.as_str(),
+            "arm": self.receipt.arm.as_ref().map(|arm| arm.as_str()),
+            "propensity": self.choice.propensity,
+            "reason": self.choice.reason.as_str(),
+            "eligible": self.eligible(),
+            "decision": self.receipt.decision.to_string(),
+            "snapshot": self.snapshot.version.to_string(),
+            "time_millis": self.receipt.time_millis,
+        })
+    }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let arm = self.receipt.arm.as_ref().map_or("the page as it is", |arm| arm.as_str());
+        let Choice { propensity, reason, .. } = &self.choice;
+        format!(
+            "the receipt fits\nslot        {}\narm         {arm}\npropensity  {propensity}\nreason      {}\n\
+             eligible    {}\nsnapshot    {}",
+            self.receipt.slot,
+            reason.as_str(),
+            self.eligible().join(", "),
+            self.snapshot.version,
+        )
+    }
+
+    fn eligible(&self) -> Vec<&str> {
+        let slot = self.snapshot.slots.get(self.choice.slot);
+        let arms = slot.map(|slot| slot.arms.iter().enumerate()).into_iter().flatten();
+        arms.filter(|(i, _)| self.choice.candidates.contains(*i)).map(|(_, arm)| arm.id.as_str()).collect()
+    }
+}
