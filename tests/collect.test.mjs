@@ -118,8 +118,7 @@ test("what is no batch is a problem that says so, however deep it nests", async 
     assert.equal(answer.status, 400, body.slice(0, 20));
     assert.equal((await answer.json()).title, "Not readable");
   }
-  const deep = `{"events":[${"[".repeat(30_000)}${"]".repeat(30_000)}]}`;
-  assert.deepEqual((await (await post(deep)).json()).refused, { malformed: 1 });
+  assert.equal((await post(`{"events":[${"[".repeat(30_000)}${"]".repeat(30_000)}]}`)).status, 400);
 });
 
 test("only the types of sendBeacon and of JSON are read", async () => {

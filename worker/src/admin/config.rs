@@ -37,7 +37,7 @@ fn at(pointer: &str, detail: impl ToString) -> FieldError {
 
 /// The configuration, and the fields it has too many.
 fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
-    let raw: Value = serde_json::from_slice(body).map_err(|error| refused(vec![at("", error)]))?;
+    let raw = crate::json::read(body).map_err(|error| refused(vec![at("", error)]))?;
     let config = Config::deserialize(&raw).map_err(|error| refused(wrong_types(&raw, &error)))?;
     let canonical = serde_json::to_value(&config).map_err(|error| refused(vec![at("", error)]))?;
     let mut unknown = Vec::new();
