@@ -40,8 +40,13 @@ async function visitor(choice) {
   const page = await context.newPage();
   const complaints = [];
   page.on("pageerror", (error) => complaints.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && !message.text().includes("favicon") && complaints.push(message.text()));
+  page.on("console", (message) => message.type() === "error" && !message.location().url.includes("favicon") && complaints.push(`${message.text()} ${message.location().url}`));
   return { context, page, complaints };
+}
+/** Counts once everything under way has arrived: the edge sends once a second, shards report as often. */
+async function settled(field) {
+  await new Promise((done) => setTimeout(done, 4_000));
+  return count(field);
 }
 const count = async (field) => (await worker.must("GET", "status")).slots.flatMap((slot) => slot.arms).reduce((n, arm) => n + arm[field], 0);
 
@@ -50,7 +55,7 @@ test("without consent a browser stores nothing and the link of a block still tea
   await until(() => page.goto(`${worker.url}/`).then(() => page.locator("#edgeloom-decisions").count()), (n) => n === 1);
   assert.deepEqual(await context.cookies(), []);
   assert.equal(await page.evaluate(() => localStorage.length + sessionStorage.length), 0);
-  const before = await count("rewards");
+  const before = await settled("rewards");
   await page.locator("edge-slot a").click();
   await page.waitForURL(/thanks/);
   await until(() => count("rewards"), (n) => n === before + 1);
@@ -60,7 +65,7 @@ test("without consent a browser stores nothing and the link of a block still tea
 
 test("with consent the beacon says what was seen and what was reached", { skip }, async () => {
   const { context, page, complaints } = await visitor("marketing");
-  const before = { exposures: await count("exposures"), rewards: await count("rewards") };
+  const before = { exposures: await settled("exposures"), rewards: await count("rewards") };
   await page.goto(`${worker.url}/`);
   const [cookie] = (await context.cookies()).filter(({ name }) => name === "__Host-edgeloom");
   assert.ok(cookie.httpOnly && cookie.secure);
@@ -75,7 +80,7 @@ test("with consent the beacon says what was seen and what was reached", { skip }
 
 test("events wait in the outbox while the ledger is away", { skip }, async () => {
   const { context, page } = await visitor("marketing");
-  const before = await count("exposures");
+  const before = await settled("exposures");
   await context.route("**/_edgeloom/collect", (route) => route.fulfill({ status: 503 }));
   await page.goto(`${worker.url}/`);
   await until(() => page.evaluate(() => JSON.parse(sessionStorage.getItem("edgeloom.outbox") ?? "[]").length), (n) => n === 3);

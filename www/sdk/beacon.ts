@@ -60,6 +60,7 @@ function keep(event: Event): void {
 async function send(): Promise<void> {
   if (sending || outbox.length === 0) return;
   sending = true;
+  let taken = false;
   const batch = outbox.slice(0, BATCH);
   try {
     const answer = await fetch(ENDPOINT, { method: "POST", body: JSON.stringify({ events: batch }), keepalive: true });
@@ -67,12 +68,15 @@ async function send(): Promise<void> {
     if (answer.ok || (answer.status >= 400 && answer.status < 500 && answer.status !== 429)) {
       outbox = outbox.filter((event) => !batch.includes(event));
       write(OUTBOX, outbox);
+      taken = true;
     }
   } catch {
     // Offline or blocked: stays in the outbox.
   } finally {
     sending = false;
   }
+  // What came in meanwhile goes out now; after a failure it waits for the next page.
+  if (taken) void send();
 }
 
 /** Records the exposure once the slot was really seen. */
