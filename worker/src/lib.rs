@@ -4,12 +4,15 @@
 //! `worker/entry.mjs` is what the runtime loads. It calls the exports of this file behind a guard; a page goes through
 //! `plan` (synchronous), everything below `/_edgeloom/` through `api`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 mod admin;
 mod bindings;
 mod collect;
 mod deadline;
 mod faults;
 mod health;
+mod json;
 mod ledger;
 pub mod page;
 mod problem;
@@ -86,12 +89,11 @@ pub async fn load(env: Env) {
 pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
     let site = &settings(&env).site;
     let mut groups = Groups::default();
-    let events: Vec<&serde_json::value::RawValue> =
-        serde_json::from_str(&events).map_err(|error| JsValue::from_str(&error.to_string()))?;
-    for event in events {
-        match serde_json::from_str(event.get()) {
-            Ok(event) => groups.add(site, event),
-            Err(error) => console_error!("record: an event of our own can't be read: {error}"),
+    let events = json::read(events.as_bytes()).map_err(|error| JsValue::from_str(&error))?;
+    for event in events.as_array().into_iter().flatten() {
+        match json::event(event) {
+            Some(event) => groups.add(site, event),
+            None => console_error!("record: an event of our own can't be read"),
         }
     }
     match deliver(&env, groups, None).await.failed {

@@ -4,7 +4,6 @@ use crate::bindings::settings;
 use crate::ledger::deliver::deliver_direct;
 use crate::ledger::{overflow, report::DeadLetter, root_call};
 use edgeloom::event::Event;
-use std::collections::BTreeMap;
 use wasm_bindgen::JsValue;
 use worker::worker_sys::MessageBatch as RawBatch;
 use worker::{Env, MessageBatch, MessageExt, RawMessage, console_error};
@@ -23,12 +22,16 @@ struct Readable {
 pub async fn consume(batch: RawBatch, env: &Env) {
     let batch: MessageBatch<JsValue> = batch.into();
     let is_dead = batch.queue().ends_with(DEAD);
-    let mut by_shard: BTreeMap<String, Vec<Readable>> = BTreeMap::new();
+    let mut by_shard: Vec<(String, Vec<Readable>)> = Vec::new();
     for message in batch.raw_iter() {
         let body = message.body().as_string();
         match body.as_deref().and_then(overflow::read) {
             Some((shard, events, n_broken)) => {
-                by_shard.entry(shard).or_default().push(Readable { message, events, n_broken });
+                let readable = Readable { message, events, n_broken };
+                match by_shard.iter_mut().find(|(own, _)| *own == shard) {
+                    Some((_, messages)) => messages.push(readable),
+                    None => by_shard.push((shard, vec![readable])),
+                }
             }
             // Trying again would not make it readable.
             None => bury(env, &message, "unreadable", 0, body.map_or(0, |body| body.len())).await,

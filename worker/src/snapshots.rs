@@ -7,7 +7,6 @@ use crate::faults;
 use crate::request::now_millis;
 use edgeloom::snapshot::{Snapshot, compile, store};
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use worker::{Env, console_error};
 
@@ -62,7 +61,7 @@ struct Memory {
     /// When the load that is under way began.
     loading_since: Option<u64>,
     /// What was logged already; a broken value is read again every few seconds.
-    logged: BTreeSet<&'static str>,
+    logged: Vec<&'static str>,
 }
 
 thread_local! {
@@ -77,7 +76,7 @@ impl Memory {
             checksum: Vec::new(),
             asked_millis: None,
             loading_since: None,
-            logged: BTreeSet::new(),
+            logged: Vec::new(),
         };
         if !BUNDLED.is_empty() {
             match store::decode(BUNDLED) {
@@ -92,7 +91,8 @@ impl Memory {
     }
 
     fn log_once(&mut self, kind: &'static str, detail: &str) {
-        if self.logged.insert(kind) {
+        if !self.logged.contains(&kind) {
+            self.logged.push(kind);
             console_error!("snapshot: {kind}: {detail}; the last good one stays");
         }
     }

@@ -37,7 +37,7 @@ fn at(pointer: &str, detail: impl ToString) -> FieldError {
 
 /// The configuration, and the fields it has too many.
 fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
-    let raw: Value = serde_json::from_slice(body).map_err(|error| refused(vec![at("", error)]))?;
+    let raw = crate::json::read(body).map_err(|error| refused(vec![at("", error)]))?;
     let config = Config::deserialize(&raw).map_err(|error| refused(wrong_types(&raw, &error)))?;
     let canonical = serde_json::to_value(&config).map_err(|error| refused(vec![at("", error)]))?;
     let mut unknown = Vec::new();
@@ -45,7 +45,7 @@ fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
     Ok((canonical, config, unknown))
 }
 
-/// The items of the wrong shape, each by itself; what is left is said of the whole.
+/// The fields of the wrong shape, one of each item; what is left is looked for in the whole.
 fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
     let mut errors = Vec::new();
     items::<wire::Audience>(raw, "audiences", &mut errors);
@@ -53,7 +53,7 @@ fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
     items::<wire::Block>(raw, "blocks", &mut errors);
     items::<wire::Slot>(raw, "slots", &mut errors);
     if errors.is_empty() {
-        errors.push(at("", whole));
+        errors.push(at(&culprit::<Config>(raw), whole));
     }
     errors
 }
@@ -61,7 +61,33 @@ fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
 fn items<T: for<'de> Deserialize<'de>>(raw: &Value, list: &str, errors: &mut Vec<FieldError>) {
     for (position, item) in raw.get(list).and_then(Value::as_array).into_iter().flatten().enumerate() {
         if let Err(error) = T::deserialize(item) {
-            errors.push(at(&format!("/{list}/{position}"), error));
+            errors.push(at(&format!("/{list}/{position}{}", culprit::<T>(item)), error));
+        }
+    }
+}
+
+/// Where a value has the wrong shape: the smallest part without which the rest can be read. (A deserialiser that keeps
+/// track of its path would say so too, for a tenth of the Worker's size.)
+fn culprit<T: for<'de> Deserialize<'de>>(item: &Value) -> String {
+    let mut pointer = String::new();
+    loop {
+        let names: Vec<String> = match item.pointer(&pointer) {
+            Some(Value::Object(fields)) => fields.keys().cloned().collect(),
+            Some(Value::Array(items)) => (0..items.len()).map(|position| position.to_string()).collect(),
+            _ => return pointer,
+        };
+        let is_wrong = |name: &String| {
+            let mut rest = item.clone();
+            match rest.pointer_mut(&pointer) {
+                Some(Value::Object(fields)) => drop(fields.remove(name)),
+                Some(Value::Array(items)) => drop(name.parse().map(|position: usize| items.remove(position))),
+                _ => {}
+            }
+            T::deserialize(&rest).is_ok()
+        };
+        match names.iter().find(|name| is_wrong(name)) {
+            Some(name) => push(&mut pointer, name),
+            None => return pointer,
         }
     }
 }
@@ -127,7 +153,7 @@ mod tests {
     fn a_sound_configuration_passes_in_one_form() {
         let (json, _) = check(sound().to_string().as_bytes(), "shop").unwrap_or_default();
         let (again, _) = check(json.as_bytes(), "shop").unwrap_or_default();
-        assert!(json.starts_with("{\"site\":\"shop\""));
+        assert!(json.contains("\"site\":\"shop\""));
         assert_eq!(json, again);
     }
 
@@ -144,6 +170,13 @@ mod tests {
         assert_eq!(with(&|c| c["slots"][0]["rollout"] = json!("all")), ["/slots/0/rollout"]);
         assert_eq!(with(&|c| c["slots"][0]["goal"] = json!("sell")), ["/slots/0/goal"]);
         assert_eq!(with(&|c| c["slots"][0]["arms"][1]["prior"] = json!([1])), ["/slots/0/arms/1/prior"]);
+        assert_eq!(with(&|c| c["ledger"] = json!({ "shards": "many" })), ["/ledger/shards"]);
+        assert_eq!(with(&|c| c["goals"][0] = json!({ "path": "/" })), ["/goals/0"], "a missing field");
+        let two = with(&|c| {
+            c["goals"][0]["value"] = json!("1");
+            c["slots"][0]["enabled"] = json!("no");
+        });
+        assert_eq!(two, ["/goals/0/value", "/slots/0/enabled"]);
     }
 
     #[test]

@@ -7,14 +7,22 @@ pub use auth::{login, unknown};
 
 use crate::bindings::settings;
 use crate::ledger::root_call;
-use crate::problem::Problem;
+use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, own_origin};
-use crate::respond;
+use crate::{json, respond};
+use serde::Serialize;
 use worker::{Env, Method, Request, Response, console_error};
 
 /// Largest configuration; with what is learned it has to fit into a row of 2 MB.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const MAX_BODY_BYTES: usize = 4 * 1024;
+
+/// The answer to a configuration that was stored.
+#[derive(Serialize)]
+struct Stored<'s> {
+    version: &'s str,
+    warnings: &'s [FieldError],
+}
 
 /// Answers `/_edgeloom/admin/…`; `path` is what follows.
 ///
@@ -83,8 +91,9 @@ async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Respon
         return Ok(answer);
     }
     let tag = answer.headers().get("etag").ok().flatten().unwrap_or_default();
-    let mut told: serde_json::Map<_, _> = answer.json().await.map_err(unreachable_root)?;
-    told.insert("warnings".into(), serde_json::to_value(warnings).unwrap_or_default());
+    let bytes = answer.bytes().await.map_err(unreachable_root)?;
+    let told = json::read(&bytes).map_err(unreachable_root)?;
+    let told = Stored { version: json::text(&told, "version").unwrap_or_default(), warnings: &warnings };
     let response = respond::json(200, &told);
     respond::set(&response, "etag", &tag);
     Ok(response)

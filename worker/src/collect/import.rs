@@ -1,71 +1,58 @@
 //! Lines of a trusted log: decisions made elsewhere, with the propensity they were made with.
 
-use super::read::{Kind, Known, goal};
+use super::read::{Kind, Known, goal, number};
+use crate::json;
 use edgeloom::event::{Event, Refusal};
 use edgeloom::id::{ArmId, DecisionId, SlotId};
 use edgeloom::receipt::{Candidates, Flags, Receipt};
-use serde::Deserialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Longest text that names a decision, bytes.
 const MAX_DECISION_BYTES: usize = 128;
 
-/// One line.
-#[derive(Deserialize)]
-pub struct Line {
-    kind: Kind,
-    /// Any text that names the decision in its log.
-    decision: String,
-    slot: String,
-    arm: String,
-    /// Of an exposure: the probability with which the arm was chosen, in (0, 1].
-    propensity: Option<f64>,
-    /// Of a reward.
-    goal: Option<String>,
-    /// Of a reward; default the value of the goal.
-    value: Option<f64>,
-    /// When it was decided, milliseconds since the epoch; default now.
-    at: Option<u64>,
-}
-
-/// The event of a line.
+/// The event of a line: `decision` is any text that names it in its log, `slot` and `arm` what was shown, `propensity`
+/// (of an exposure) the probability with which that was chosen, `goal` and `value` those of a reward, `at` the time of
+/// the decision in milliseconds since the epoch.
 ///
 /// # Errors
 /// Slot, arm or goal that the published configuration does not have, numbers out of range.
-pub fn event(line: &Line, known: &Known) -> Result<Event, Refusal> {
+pub fn event(line: &Value, kind: Kind, known: &Known) -> Result<Event, Refusal> {
     let snapshot = known.snapshot;
-    let slot = SlotId::new(&line.slot).map_err(|_| Refusal::Malformed)?;
-    let arm = ArmId::new(&line.arm).map_err(|_| Refusal::Malformed)?;
+    let text = |name| json::text(line, name).ok_or(Refusal::Malformed);
+    let slot = SlotId::new(text("slot")?).map_err(|_| Refusal::Malformed)?;
+    let arm = ArmId::new(text("arm")?).map_err(|_| Refusal::Malformed)?;
+    let name = text("decision")?;
     let (_, configured) = snapshot.slot(&slot).ok_or(Refusal::UnknownSlot)?;
     if !configured.arms.iter().any(|own| own.id == arm) {
         return Err(Refusal::UnknownArm);
     }
-    if line.decision.is_empty() || line.decision.len() > MAX_DECISION_BYTES {
+    if name.is_empty() || name.len() > MAX_DECISION_BYTES {
         return Err(Refusal::Malformed);
     }
-    let propensity = match (line.kind, line.propensity) {
+    let propensity = match (kind, number(line, "propensity")?) {
         (Kind::Exposure, Some(p)) if p > 0.0 && p <= 1.0 => p,
         (Kind::Exposure, _) => return Err(Refusal::Malformed),
         // Only exposures are counted with it.
         (Kind::Reward, _) => 1.0,
     };
     let receipt = Receipt {
-        decision: decision(&known.settings.site, &line.decision),
+        decision: decision(&known.settings.site, name),
         unit: Some(0),
         slot,
         arm: Some(arm),
         propensity,
         version: snapshot.version,
-        time_millis: line.at.unwrap_or(known.now_millis),
+        time_millis: line.get("at").and_then(Value::as_u64).unwrap_or(known.now_millis),
         flags: Flags::default().with_imported(true),
         candidates: Candidates::All,
         shards: 1,
     };
-    match line.kind {
+    match kind {
         Kind::Exposure => Ok(Event::exposure(&receipt, None)),
         Kind::Reward => {
-            let goal = goal(line.goal.as_deref(), snapshot)?;
-            Event::reward(&receipt, &goal.id, line.value.unwrap_or(goal.value), None)
+            let goal = goal(line, snapshot)?;
+            Event::reward(&receipt, &goal.id, number(line, "value")?.unwrap_or(goal.value), None)
         }
     }
 }

@@ -18,8 +18,7 @@ use crate::snapshots;
 use edgeloom::event::Refusal;
 use gate::Sender;
 use read::Known;
-use serde_json::json;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value, json};
 use worker::{Context, Env, Method, Request, Response};
 
 /// What one call may hold.
@@ -102,12 +101,12 @@ async fn take(
     };
     let known = Known { settings, snapshot, keyring, now_millis: now_millis(), is_import };
     let mut groups = Groups::default();
-    let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut refused = Map::new();
     for item in items {
         // One that is wrong never costs the others.
-        if let Err(refusal) = read::event(item, &known, &mut groups) {
+        if let Err(refusal) = read::event(&item, &known, &mut groups) {
             refusals::count(refusal);
-            *refused.entry(refusal.as_str()).or_default() += 1;
+            add(&mut refused, refusal, 1);
         }
     }
     let delivery =
@@ -115,7 +114,12 @@ async fn take(
     report(&delivery, refused)
 }
 
-fn report(delivery: &Delivery, mut refused: BTreeMap<&'static str, usize>) -> Result<Response, Problem> {
+fn add(refused: &mut Map<String, Value>, refusal: Refusal, n: usize) {
+    let count = refused.entry(refusal.as_str()).or_insert(Value::from(0));
+    *count = Value::from(count.as_u64().unwrap_or(0) + n as u64);
+}
+
+fn report(delivery: &Delivery, mut refused: Map<String, Value>) -> Result<Response, Problem> {
     if delivery.failed > 0 {
         // Those that were taken are repeats when they come again.
         return Err(Problem::try_again(
@@ -125,7 +129,7 @@ fn report(delivery: &Delivery, mut refused: BTreeMap<&'static str, usize>) -> Re
     let outcomes = delivery.outcomes;
     for (refusal, n) in [(Refusal::Full, outcomes.full), (Refusal::Late, outcomes.late)] {
         if n > 0 {
-            *refused.entry(refusal.as_str()).or_default() += n;
+            add(&mut refused, refusal, n);
         }
     }
     let mut told = json!({

@@ -97,7 +97,7 @@ async fn call_once(env: &Env, shard: &str, body: &str, fault: Option<&str>) -> R
     let answer = async {
         let mut response = stub.fetch_with_request(request).await?;
         match response.status_code() {
-            200 => response.json::<Outcomes>().await,
+            200 => Outcomes::read(&response.bytes().await?).map_err(Error::RustError),
             status => Err(Error::RustError(format!("status {status}"))),
         }
     };

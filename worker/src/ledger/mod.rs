@@ -22,39 +22,41 @@ mod shard_store;
 mod sql;
 mod versions;
 
+use crate::json;
 use edgeloom::event::Event;
 use edgeloom::fold::Outcome;
 use edgeloom::statistics::Statistics;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 
 /// Shard of logs that come without receipts; it never forgets, so that an old log sent again stays a repeat.
 const IMPORT: &str = "import";
 
-/// Events by the name of their shard.
+/// Events by the name of their shard. A list: a site has 65 shards at most, a batch meets some of them.
 #[derive(Default)]
-pub struct Groups(BTreeMap<String, Vec<Event>>);
+pub struct Groups(Vec<(String, Vec<Event>)>);
 
 impl Groups {
     /// Adds an event made from a receipt.
     pub fn add(&mut self, site: &str, event: Event) {
-        let name = shard_name(site, event.shard());
-        self.0.entry(name).or_default().push(event);
+        self.push(shard_name(site, event.shard()), event);
     }
 
     /// Adds an event of a trusted log.
     pub fn add_import(&mut self, site: &str, event: Event) {
-        self.0.entry(format!("{site}/{IMPORT}")).or_default().push(event);
+        self.push(format!("{site}/{IMPORT}"), event);
     }
 
-    /// Adds events that already have their shard.
-    pub fn add_named(&mut self, shard: &str, events: Vec<Event>) {
-        self.0.entry(shard.to_string()).or_default().extend(events);
+    fn push(&mut self, name: String, event: Event) {
+        match self.0.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, events)) => events.push(event),
+            None => self.0.push((name, vec![event])),
+        }
     }
 
     /// Number of events.
     pub fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
+        self.0.iter().map(|(_, events)| events.len()).sum()
     }
 }
 
@@ -69,8 +71,7 @@ pub fn shard_names(site: &str, shards: u8) -> Vec<String> {
 }
 
 /// What a shard gets in one call.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Default, Serialize)]
 pub struct Batch {
     /// Verified events.
     pub events: Vec<Event>,
@@ -79,13 +80,28 @@ pub struct Batch {
     pub refused: Statistics,
 }
 
+impl Batch {
+    /// Reads a batch.
+    ///
+    /// # Errors
+    /// What is wrong with it; one of our own never is.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let value = json::read(bytes)?;
+        let events = json::items(&value, "events").iter().map(json::event).collect::<Option<Vec<_>>>();
+        let refused = value.get("refused").map(Statistics::deserialize).transpose();
+        Ok(Self {
+            events: events.ok_or("an event can't be read")?,
+            refused: refused.map_err(|error| error.to_string())?.unwrap_or_default(),
+        })
+    }
+}
+
 fn is_nothing(statistics: &Statistics) -> bool {
     *statistics == Statistics::default()
 }
 
 /// What became of the events of a call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcomes {
     /// Taken and counted.
     pub new: usize,
@@ -100,6 +116,33 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    /// Their sent form.
+    pub fn told(&self) -> Value {
+        json!({
+            "new": self.new,
+            "waiting": self.waiting,
+            "repeat": self.repeat,
+            "full": self.full,
+            "late": self.late,
+        })
+    }
+
+    /// Reads the sent form.
+    ///
+    /// # Errors
+    /// It is no JSON.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let value = json::read(bytes)?;
+        let n = |name| json::count(&value, name);
+        Ok(Self {
+            new: n("new"),
+            waiting: n("waiting"),
+            repeat: n("repeat"),
+            full: n("full"),
+            late: n("late"),
+        })
+    }
+
     /// Counts the outcome of one event.
     pub fn note(&mut self, outcome: Outcome) {
         let counter = match outcome {

@@ -1,9 +1,9 @@
 //! The queue for events that no shard took in time: what a message holds, and how messages are sent.
 
 use crate::bindings::OVERFLOW;
+use crate::json;
 use edgeloom::event::Event;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::Serialize;
 use worker::{BatchMessageBuilder, Env, Error, MessageBuilder, QueueContentType, Result};
 
 /// Events per message: some 30 KB of the 128 KB allowed. A message costs the same with one event or with a hundred.
@@ -16,14 +16,6 @@ const CALL_MESSAGES: usize = 6;
 struct Sent<'m> {
     shard: &'m str,
     events: &'m [Event],
-}
-
-/// A message as received: events one by one, so that a broken one is alone.
-#[derive(Deserialize)]
-struct Received<'m> {
-    shard: String,
-    #[serde(borrow)]
-    events: Vec<&'m RawValue>,
 }
 
 /// Puts the events of a shard into the queue.
@@ -50,10 +42,11 @@ pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>)
 
 /// The shard and the events of a message, and how many of its events can't be read; `None` for a foreign message.
 pub fn read(text: &str) -> Option<(String, Vec<Event>, usize)> {
-    let received: Received = serde_json::from_str(text).ok()?;
-    let n_all = received.events.len();
-    let events: Vec<Event> =
-        received.events.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
-    let n_broken = n_all - events.len();
-    Some((received.shard, events, n_broken))
+    let message = json::read(text.as_bytes()).ok()?;
+    let shard = json::text(&message, "shard")?.to_string();
+    // One by one, so that a broken one is alone.
+    let all = message.get("events")?.as_array()?;
+    let events: Vec<Event> = all.iter().filter_map(json::event).collect();
+    let n_broken = all.len() - events.len();
+    Some((shard, events, n_broken))
 }

@@ -117,6 +117,6 @@ impl Drop for Turn<'_> {
 /// # Errors
 /// Text that is no configuration.
 pub fn stored_config(json: &str) -> Result<Config> {
-    let value: serde_json::Value = serde_json::from_str(json)?;
+    let value = crate::json::read(json.as_bytes()).map_err(Error::RustError)?;
     Ok(serde::Deserialize::deserialize(&value)?)
 }

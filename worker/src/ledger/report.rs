@@ -1,5 +1,6 @@
 //! What the root tells of itself: the shapes of the admin API's answers, and how the status is computed.
 
+use crate::json;
 use edgeloom::bandit::{BetaPosterior, PolicyKind};
 use edgeloom::event::Treatment;
 use edgeloom::id::SnapshotVersion;
@@ -7,14 +8,21 @@ use edgeloom::snapshot::store::Stored;
 use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
 use edgeloom::snapshot::{Slot, compile, learn};
 use edgeloom::statistics::{Counts, Statistics};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// Probability that the true rate lies in a shown interval.
 const INTERVAL: f64 = 0.95;
 
+/// The versions of the configuration.
+#[derive(Serialize)]
+pub struct Versions {
+    /// Newest first.
+    pub versions: Vec<Version>,
+}
+
 /// One version of the configuration.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct Version {
     /// Content address.
     pub version: String,
@@ -27,7 +35,7 @@ pub struct Version {
 }
 
 /// A message that no shard could take; nothing of its content.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct DeadLetter {
     /// The queue's id of the message.
     pub id: String,
@@ -39,9 +47,24 @@ pub struct DeadLetter {
     pub n_bytes: usize,
 }
 
+impl DeadLetter {
+    /// Reads the sent form.
+    ///
+    /// # Errors
+    /// It is no JSON, or says nothing of which message.
+    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+        let value = json::read(bytes)?;
+        Ok(Self {
+            id: json::text(&value, "id").ok_or("a dead letter without an id")?.to_string(),
+            reason: json::text(&value, "reason").unwrap_or_default().to_string(),
+            n_events: json::count(&value, "n_events"),
+            n_bytes: json::count(&value, "n_bytes"),
+        })
+    }
+}
+
 /// State of a site.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Default, Serialize)]
 pub struct Status {
     /// Name of the site.
     pub site: String,
@@ -52,7 +75,7 @@ pub struct Status {
     /// Slots in the order of the configuration.
     pub slots: Vec<SlotReport>,
     /// Events not taken, by kind.
-    pub refused: BTreeMap<String, u64>,
+    pub refused: Map<String, Value>,
     /// Events that had been taken before.
     pub repeated: u64,
     /// Shards that reported.
@@ -62,7 +85,7 @@ pub struct Status {
 }
 
 /// A published snapshot.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct SnapshotReport {
     /// Content address.
     pub version: String,
@@ -75,7 +98,7 @@ pub struct SnapshotReport {
 }
 
 /// A shard of the ledger.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct ShardReport {
     /// Its name.
     pub name: String,
@@ -86,7 +109,7 @@ pub struct ShardReport {
 }
 
 /// A slot and what was learned about it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct SlotReport {
     /// Name of the slot.
     pub slot: String,
@@ -101,7 +124,7 @@ pub struct SlotReport {
 }
 
 /// An arm and what was learned about it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct ArmReport {
     /// Name of the arm.
     pub arm: String,
@@ -115,7 +138,7 @@ pub struct ArmReport {
 }
 
 /// A reward rate as it is known.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 pub struct Rate {
     /// Exposures counted.
     pub exposures: u64,

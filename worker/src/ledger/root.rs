@@ -1,16 +1,15 @@
 //! The root of a site: keeps its configuration, adds its shards up and publishes. It never throws.
 
 use super::publish::{self, Writer, stored_config};
-use super::report::{self, DeadLetter, SnapshotReport, Status};
+use super::report::{self, DeadLetter, SnapshotReport, Status, Versions};
 use super::root_store::{Deed, Meta, SnapshotRow, Store};
 use super::versions::{self, Condition, failed};
 use crate::bindings::{Settings, settings};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
-use crate::respond;
+use crate::{json, respond, status};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
-use serde::Deserialize;
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -61,12 +60,6 @@ impl DurableObject for Root {
     }
 }
 
-/// A version that is to be used.
-#[derive(Deserialize)]
-struct Choice {
-    version: String,
-}
-
 impl Root {
     async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
         let path = request.path();
@@ -106,7 +99,11 @@ impl Root {
             }
             "/versions" => {
                 let versions = tables.versions().map_err(failed)?;
-                Ok(respond::json(200, &json!({ "versions": versions })))
+                Ok(respond::json(200, &Versions { versions }))
+            }
+            "/page" => {
+                let html = status::page(&self.status(&tables).map_err(failed)?);
+                Ok(respond::with(200, "text/html; charset=utf-8", html.into_bytes()))
             }
             "/status" => Ok(respond::json(200, &self.status(&tables).map_err(failed)?)),
             _ => {
@@ -135,7 +132,7 @@ impl Root {
             }),
             config_version,
             slots: report::slots(&config, &statistics),
-            refused: statistics.refused().map(|(kind, n)| (kind.to_string(), n)).collect(),
+            refused: statistics.refused().map(|(kind, n)| (kind.to_string(), n.into())).collect(),
             repeated: statistics.repeats(),
             shards: tables.shards()?,
             dead_letters: tables.n_dead()?,
@@ -170,11 +167,13 @@ impl Root {
     }
 
     async fn publish(&self, request: &Request, body: &[u8], what: &'static str) -> Result<Response, Problem> {
-        let choice: Choice = serde_json::from_slice(body).map_err(|error| {
-            let errors = vec![FieldError { pointer: "/version".into(), detail: error.to_string() }];
-            Problem::new(422, "Not a version", "Send {\"version\": \"…\"}.").errors(errors)
+        let choice = json::read(body).unwrap_or_default();
+        let version = json::text(&choice, "version").ok_or_else(|| {
+            let detail = "not the text of a version; hint: one of the list of versions".to_string();
+            Problem::new(422, "Not a version", "Send {\"version\": \"…\"}.")
+                .errors(vec![FieldError { pointer: "/version".into(), detail }])
         })?;
-        let row = self.choose(request, &choice.version, what)?;
+        let row = self.choose(request, version, what)?;
         // Written before answering, and written again where nothing changed: it mends a value that was lost.
         if let Err(error) = self.writer.write(&self.state, &self.env, &self.settings, true).await {
             console_error!("root: KV: {error}");
@@ -183,7 +182,7 @@ impl Root {
                 "It is stored, but not yet written where visitors are; that is tried again.",
             ));
         }
-        let answer = json!({ "version": choice.version, "snapshot": row.version, "sequence": row.sequence });
+        let answer = json!({ "version": version, "snapshot": row.version, "sequence": row.sequence });
         Ok(respond::json(200, &answer))
     }
 
@@ -201,7 +200,7 @@ impl Root {
     }
 
     fn note_dead(&self, is_dead: bool, body: &[u8]) -> Result<Response, Problem> {
-        let letter: DeadLetter = serde_json::from_slice(body).map_err(failed)?;
+        let letter = DeadLetter::read(body).map_err(failed)?;
         let tables = self.tables()?;
         let noted =
             if is_dead { tables.put_dead(&letter, now_millis()) } else { tables.raise_dead(&letter.id) };

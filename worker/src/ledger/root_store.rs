@@ -106,7 +106,10 @@ impl<'s> Store<'s> {
     pub fn put_config(&self, json: &str, deed: &Deed, now_millis: u64) -> Result<()> {
         let statements = Statements::default();
         let row = [deed.version.into(), json.into(), value(now_millis), deed.message.into()];
-        statements.add("INSERT OR IGNORE INTO config(version, json, at, message) VALUES (?, ?, ?, ?)", row);
+        // Stored before, it is the same; only a new word about it replaces the old one.
+        let query = "INSERT INTO config(version, json, at, message) VALUES (?, ?, ?, ?)
+                     ON CONFLICT(version) DO UPDATE SET message = excluded.message WHERE excluded.message <> ''";
+        statements.add(query, row);
         statements.add("INSERT OR REPLACE INTO meta(key, value) VALUES ('head', ?)", [deed.version.into()]);
         note(&statements, deed, now_millis);
         statements.commit(self.state)

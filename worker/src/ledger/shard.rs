@@ -3,7 +3,7 @@
 //! Requests that arrive within some milliseconds share a commit. Nothing is awaited between reading tokens and writing
 //! them, so no other request can come between; the runtime holds every answer back until the write is durable.
 
-use super::shard_store::{self as store, Tally};
+use super::shard_store::{self as store, Tally, Tokens};
 use super::{Batch, IMPORT, Outcomes, root_call};
 use crate::bindings::{Settings, settings};
 use crate::problem::Problem;
@@ -14,7 +14,6 @@ use edgeloom::fold::fold;
 use edgeloom::statistics::Statistics;
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 use worker::{
@@ -110,11 +109,10 @@ impl Inner {
         }
         let body = request::body(&mut request, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
-        let batch: Batch = serde_json::from_slice(&body)
-            .map_err(|error| Problem::new(400, "Not a batch", error.to_string()))?;
+        let batch = Batch::read(&body).map_err(|error| Problem::new(400, "Not a batch", error))?;
         let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
         self.set_alarm(self.settings.publish_millis).await;
-        Ok(respond::json(200, &outcomes))
+        Ok(respond::json(200, &outcomes.told()))
     }
 
     /// Puts a batch into the next commit and waits for it.
@@ -172,9 +170,9 @@ impl Inner {
         let forgets = !self.name().ends_with(IMPORT);
         let now = now_millis();
         let is_late = |event: &Event| forgets && event.time_millis.saturating_add(KEEP_MILLIS) <= now;
-        let events = || batches.iter().flat_map(|batch| &batch.events).filter(|event| !is_late(event));
-        let mut tokens = store::tokens(&self.state, events().map(|event| store::place(event, forgets)))?;
-        let mut changed = BTreeSet::new();
+        let events = batches.iter().flat_map(|batch| &batch.events).filter(|event| !is_late(event));
+        let mut tokens =
+            Tokens::read(&self.state, events.map(|event| store::place(event, forgets)).collect())?;
         let mut all = Vec::with_capacity(batches.len());
         for batch in batches {
             let mut outcomes = Outcomes::default();
@@ -184,19 +182,17 @@ impl Inner {
                     tally.statistics.refuse(Refusal::Late, 1);
                     continue;
                 }
-                let place = store::place(event, forgets);
-                let (outcome, delta) = fold(tokens.entry(place).or_default(), event);
+                let Some(entry) = tokens.entry(store::place(event, forgets)) else { continue };
+                let (outcome, delta) = fold(&mut entry.token, event);
+                entry.is_changed |= outcome.changes_token();
                 tally.statistics.apply(&delta);
-                if outcome.changes_token() {
-                    changed.insert(place);
-                }
                 outcomes.note(outcome);
             }
             tally.statistics.merge(&batch.refused);
             all.push(outcomes);
         }
         tally.version += 1;
-        store::save(&self.state, tokens.iter().filter(|(place, _)| changed.contains(place)), &tally)?;
+        store::save(&self.state, &tokens, &tally)?;
         *self.tally.borrow_mut() = Some(tally);
         Ok(all)
     }

@@ -4,8 +4,7 @@ use super::sql::{self, Statements, blob, number, value};
 use edgeloom::event::Event;
 use edgeloom::fold::{Token, TokenId};
 use edgeloom::statistics::Statistics;
-use std::collections::BTreeMap;
-use worker::{Error, Result, SqlStorageValue, State};
+use worker::{Error, Result, SqlStorage, SqlStorageValue, State};
 
 const DAY_MILLIS: u64 = 86_400_000;
 /// A statement takes 100 values at most.
@@ -54,49 +53,72 @@ pub fn tally(state: &State) -> Result<Tally> {
     Ok(Tally { version: number(&row, 0), statistics })
 }
 
-/// Reads the tokens of some places; those not there are new.
-///
-/// # Errors
-/// What SQLite says, and tokens that can't be read.
-pub fn tokens(state: &State, places: impl Iterator<Item = Place>) -> Result<BTreeMap<Place, Token>> {
-    let sql = state.storage().sql();
-    let mut by_day: BTreeMap<u64, Vec<TokenId>> = BTreeMap::new();
-    let mut tokens = BTreeMap::new();
-    for (day, id) in places {
-        if tokens.insert((day, id), Token::default()).is_none() {
-            by_day.entry(day).or_default().push(id);
-        }
-    }
-    for (day, ids) in by_day {
-        for chunk in ids.chunks(MAX_VALUES) {
-            let marks = vec!["?"; chunk.len()].join(",");
-            let query = format!("SELECT id, body FROM token WHERE day = ? AND id IN ({marks})");
-            let ids = chunk.iter().map(|id| SqlStorageValue::Blob(id.0.to_vec()));
-            for row in sql::rows(&sql, &query, std::iter::once(value(day)).chain(ids).collect())? {
-                let id = blob(&row, 0).and_then(|id| id.try_into().ok()).map(TokenId);
-                let id = id.ok_or_else(|| Error::RustError("a token has no id".into()))?;
-                let token = Token::from_bytes(&blob(&row, 1).unwrap_or_default());
-                tokens.insert((day, id), token.map_err(|error| Error::RustError(error.to_string()))?);
+/// Tokens in the order of their places.
+pub struct Tokens(Vec<Entry>);
+
+/// One token.
+pub struct Entry {
+    place: Place,
+    /// What is known of the decision.
+    pub token: Token,
+    /// Whether it has to be written.
+    pub is_changed: bool,
+}
+
+impl Tokens {
+    /// Reads the tokens of some places; those not there are new.
+    ///
+    /// # Errors
+    /// What SQLite says, and tokens that can't be read.
+    pub fn read(state: &State, mut places: Vec<Place>) -> Result<Self> {
+        let sql = state.storage().sql();
+        places.sort_unstable();
+        places.dedup();
+        let new = |place: &Place| Entry { place: *place, token: Token::default(), is_changed: false };
+        let mut tokens = Self(places.iter().map(new).collect());
+        for of_day in places.chunk_by(|a, b| a.0 == b.0) {
+            for chunk in of_day.chunks(MAX_VALUES) {
+                tokens.fill(&sql, chunk)?;
             }
         }
+        Ok(tokens)
     }
-    Ok(tokens)
+
+    /// Reads what is stored of places of one day.
+    fn fill(&mut self, sql: &SqlStorage, places: &[Place]) -> Result<()> {
+        let marks = vec!["?"; places.len()].join(",");
+        let query = format!("SELECT day, id, body FROM token WHERE day = ? AND id IN ({marks})");
+        let day = places.iter().take(1).map(|(day, _)| value(*day));
+        let ids = places.iter().map(|(_, id)| SqlStorageValue::Blob(id.0.to_vec()));
+        for row in sql::rows(sql, &query, day.chain(ids).collect())? {
+            let id = blob(&row, 1).and_then(|id| id.try_into().ok()).map(TokenId);
+            let id = id.ok_or_else(|| Error::RustError("a token has no id".into()))?;
+            let token = Token::from_bytes(&blob(&row, 2).unwrap_or_default());
+            let token = token.map_err(|error| Error::RustError(error.to_string()))?;
+            if let Some(entry) = self.entry((number(&row, 0), id)) {
+                entry.token = token;
+            }
+        }
+        Ok(())
+    }
+
+    /// The token of a place that was read.
+    pub fn entry(&mut self, place: Place) -> Option<&mut Entry> {
+        let at = self.0.binary_search_by_key(&place, |entry| entry.place).ok()?;
+        self.0.get_mut(at)
+    }
 }
 
 /// Writes changed tokens and the statistics: all or nothing.
 ///
 /// # Errors
 /// What SQLite says; then nothing was written.
-pub fn save<'t>(
-    state: &State,
-    tokens: impl Iterator<Item = (&'t Place, &'t Token)>,
-    tally: &Tally,
-) -> Result<()> {
+pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
     let statements = Statements::default();
-    let rows: Vec<(&Place, &Token)> = tokens.collect();
+    let rows: Vec<&Entry> = tokens.0.iter().filter(|entry| entry.is_changed).collect();
     for chunk in rows.chunks(MAX_VALUES / 3) {
         let marks = vec!["(?,?,?)"; chunk.len()].join(",");
-        let values = chunk.iter().flat_map(|((day, id), token)| {
+        let values = chunk.iter().flat_map(|Entry { place: (day, id), token, .. }| {
             [value(*day), SqlStorageValue::Blob(id.0.to_vec()), SqlStorageValue::Blob(token.to_bytes())]
         });
         statements.add(&format!("INSERT OR REPLACE INTO token(day, id, body) VALUES {marks}"), values);

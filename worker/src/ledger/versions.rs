@@ -30,7 +30,7 @@ impl Condition {
             (Self::Missing, _) => Err(Problem::new(
                 428,
                 "Precondition required",
-                "Say which version you changed: If-Match with the ETag of the configuration, or If-None-Match: * for the first one.",
+                "Say what you changed: If-Match with the ETag of the configuration, or If-None-Match: * for the first one.",
             )),
             (Self::Absent, Some(head)) => stale(format!("There is a configuration already, version {head}.")),
             (Self::Match(_), None) => stale("There is no configuration yet.".to_string()),
