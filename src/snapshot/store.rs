@@ -189,7 +189,7 @@ fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, w
     items.retain(|item| {
         let pointer = format!("/{list}/{position}");
         position += 1;
-        match T::deserialize(&*item) {
+        match T::deserialize(item) {
             Ok(_) => true,
             Err(error) => {
                 warnings.push(Warning::error(pointer, format_args!("left out: {error}")));
