@@ -70,7 +70,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     let held_out = is_held_out(snapshot, seed);
     let facts = snapshot.audiences.facts(context);
     let mut shown: Vec<&BlockId> = Vec::new();
-    let mut choices = Vec::new();
+    let mut choices = Vec::with_capacity(snapshot.slots.len());
     for (position, slot) in snapshot.slots_on(&context.path) {
         let in_audience =
             |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
@@ -118,7 +118,8 @@ const fn untouched(slot: usize, reason: Reason) -> Choice {
 /// All arms: prepared with the snapshot, nanoseconds. A part of them: the chance to be best is computed anew for
 /// just these (some 0.1 ms for four arms), so that the propensity stays exact.
 pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed: &Seed) -> Choice {
-    let view = hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]);
+    let draws = slot.policy.is_per_view();
+    let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]) } else { 0 };
     let picked = match &candidates {
         Candidates::All => Some(slot.prepared.choose(seed.unit, view)),
         some => {

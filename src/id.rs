@@ -141,17 +141,24 @@ bytes16! {
 
 fn parse_hex(text: &str) -> Option<[u8; 16]> {
     let mut out = [0_u8; 16];
-    if text.len() != 32 || !text.is_ascii() {
+    if text.len() != 32 {
         return None;
     }
+    // Digit by digit: this is on the path of every decision made for somebody else's program.
     for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-        // `from_str_radix` also takes a sign.
-        if pair.contains(&b'+') {
-            return None;
-        }
+        let [high, low] = pair else { return None };
+        *byte = (digit(*high)? << 4) | digit(*low)?;
     }
     Some(out)
+}
+
+const fn digit(character: u8) -> Option<u8> {
+    match character {
+        b'0'..=b'9' => Some(character - b'0'),
+        b'a'..=b'f' => Some(character - b'a' + 10),
+        b'A'..=b'F' => Some(character - b'A' + 10),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

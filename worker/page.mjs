@@ -12,8 +12,13 @@ const FLUSH_EVENTS = 400;
 const MAX_WAITING = 20_000;
 
 const verdicts = new Map();
-/** Slots whose element was never closed in a page: filling them would swallow the rest of it. Noticed once per isolate. */
-const unclosed = new Set();
+/**
+ * Whether the element of a slot was closed when it was last filled, by page and slot. One that is not closed swallows the
+ * rest of its page, so it is left alone from then on. Asked anew now and then: pages change.
+ */
+const closed = new Map();
+const MAX_CLOSED = 2_000;
+const ASK_ANEW = 1 / 64;
 let waiting = [];
 let sending = false;
 
@@ -89,10 +94,10 @@ function rewritable(response, engine) {
 
 function weave(request, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
-  const path = new URL(request.url).pathname;
   for (const slot of plan.slots) {
-    slot.key = `${path}\n${slot.css}`;
-    if (unclosed.has(slot.key)) continue;
+    slot.key = pageOf(request.url) + slot.css;
+    slot.closed = closed.get(slot.key);
+    if (slot.closed === false) continue;
     try {
       rewriter.on(slot.css, { element: (element) => fill(element, slot) });
     } catch (error) {
@@ -103,7 +108,7 @@ function weave(request, response, plan, env, ctx, engine) {
   rewriter.onDocument({
     end(end) {
       try {
-        for (const slot of plan.slots) if (slot.open > 0) learnUnclosed(slot);
+        for (const slot of plan.slots) if (slot.open !== undefined) learnClosed(slot);
         const seen = plan.slots.filter((slot) => slot.seen && !slot.open);
         if (seen.length === 0) return;
         for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
@@ -128,22 +133,33 @@ function fill(element, slot) {
   try {
     if (slot.fault) throw new Error("as the fault suite asked");
     if (slot.html) {
-      slot.open = (slot.open ?? 0) + 1;
-      // Throws for elements without an end, such as images, before anything is changed.
-      element.onEndTag(() => void slot.open--);
+      if (slot.closed === undefined || Math.random() < ASK_ANEW) watchEnd(element, slot);
       element.setInnerContent(slot.html, { html: true });
     }
     slot.seen = true;
   } catch (error) {
-    slot.open = 0;
+    slot.open = undefined;
     console.error("slot kept its content", slot.css, String(error));
   }
 }
 
-function learnUnclosed(slot) {
-  console.error("slot is never closed in this page; hint: add its end tag", slot.key);
-  if (unclosed.size > 1_000) unclosed.clear();
-  unclosed.add(slot.key);
+/** Throws for elements without an end, such as images, before anything is changed. */
+function watchEnd(element, slot) {
+  slot.closed = undefined;
+  slot.open = (slot.open ?? 0) + 1;
+  element.onEndTag(() => void slot.open--);
+}
+
+function learnClosed(slot) {
+  if (closed.size >= MAX_CLOSED) closed.clear();
+  closed.set(slot.key, !slot.open);
+  if (slot.open) console.error("a slot is never closed in its page; hint: add the end tag", slot.key);
+}
+
+/** Address of the page without its query. */
+function pageOf(url) {
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
 }
 
 /** Keeps an event for the next batch; the first one of a batch sees to its sending, after the response. */

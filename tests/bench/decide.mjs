@@ -57,7 +57,7 @@ function ours(assignment) {
   if (engine.warnings.length > 0) throw new Error(engine.warnings.join("\n"));
   return {
     run: ({ id, country, device, plan, channel, age }) =>
-      engine.arms(JSON.stringify({ path: "/", country, device, attributes: { plan, channel, age }, visitor: id, decision: id, time_millis: 0 })),
+      engine.arms(`/\n${country}\n\n${device}\n0\n${id}\n${id}\nplan=${plan}\nchannel=${channel}\nage:${age}`),
     included: (arms) => arms.filter((_, i) => i % 2 === 1 && arms[i] >= 0).length,
   };
 }

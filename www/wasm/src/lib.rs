@@ -82,14 +82,13 @@ impl Engine {
         serde_wasm_bindgen::to_value(&told).map_err(failed)
     }
 
-    /// The same for a visit as JSON text, where a call has to be quick: per slot of the page its position, that of the
-    /// arm (-1 is the page as it is).
+    /// The same for a visit as lines (`edgeloom::wire::Visit::of_lines`), where a call has to be quick: per slot of the page
+    /// its position and that of the arm (-1 is the page as it is).
     ///
     /// # Errors
-    /// A visit of another shape.
+    /// A visitor or a decision that is not 32 hexadecimal digits.
     pub fn arms(&self, visit: &str) -> Result<Vec<i32>, JsError> {
-        let visit: Visit = serde_json::from_str(visit).map_err(failed)?;
-        let (context, seed) = visit.open(&self.snapshot.site).map_err(failed)?;
+        let (context, seed) = Visit::of_lines(visit).open(&self.snapshot.site).map_err(failed)?;
         let decision = decide(&self.snapshot, &context, &seed);
         let position = |n: usize| i32::try_from(n).unwrap_or(-1);
         Ok(decision.choices.iter().flat_map(|c| [position(c.slot), c.arm.map_or(-1, position)]).collect())
