@@ -78,10 +78,6 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
             choices.push(untouched(position, Reason::Default));
             continue;
         }
-        if held_out {
-            choices.push(untouched(position, Reason::Holdout));
-            continue;
-        }
         let candidates = if slot.partial {
             let eligible = |arm: &Arm| {
                 in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
@@ -90,7 +86,12 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         } else {
             Candidates::All
         };
-        let choice = choose(position, slot, candidates, seed);
+        // Whoever could not be shown anything is on neither side of the comparison.
+        let choice = match held_out {
+            true if can_choose(slot, &candidates) => untouched(position, Reason::Holdout),
+            true => untouched(position, Reason::Default),
+            false => choose(position, slot, candidates, seed),
+        };
         if let Some(block) = choice.arm.and_then(|a| slot.arms.get(a)).and_then(|arm| arm.block.as_ref()) {
             shown.push(block);
         }
@@ -102,6 +103,17 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
 /// Whether a seed falls into the snapshot's holdout.
 pub(crate) fn is_held_out(snapshot: &Snapshot, seed: &Seed) -> bool {
     snapshot.holdout.as_ref().is_some_and(|holdout| holdout.holds(seed.unit))
+}
+
+fn can_choose(slot: &Slot, candidates: &Candidates) -> bool {
+    match candidates {
+        Candidates::All => true,
+        some => slot.policy.among(&members_of(slot, some)).is_some(),
+    }
+}
+
+fn members_of(slot: &Slot, candidates: &Candidates) -> Vec<usize> {
+    (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect()
 }
 
 fn takes_part(slot: &Slot, seed: &Seed) -> bool {
@@ -123,7 +135,7 @@ pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed:
     let picked = match &candidates {
         Candidates::All => Some(slot.prepared.choose(seed.unit, view)),
         some => {
-            let members: Vec<usize> = (0..slot.arms.len()).filter(|arm| some.contains(*arm)).collect();
+            let members = members_of(slot, some);
             prepared_for(slot, &members).and_then(|prepared| {
                 let pick = prepared.choose(seed.unit, view);
                 Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
@@ -233,6 +245,20 @@ mod tests {
             assert_eq!((first.propensity, first.reason), (0.5, Reason::Split));
             assert_eq!((second.propensity, second.reason), (1.0, Reason::Static));
         }
+    }
+
+    #[test]
+    fn the_holdout_counts_only_visits_that_could_have_been_shown_something() {
+        let snapshot = snapshot(json!([
+            { "id": "a", "goal": "order", "arms": [{ "block": "x", "audience": "phones" }] }
+        ]));
+        let reasons = |device| -> std::collections::BTreeSet<&str> {
+            (0..300)
+                .map(|n| decide(&snapshot, &context(device), &seed(n)).choices[0].reason.as_str())
+                .collect()
+        };
+        assert_eq!(reasons(crate::context::Device::Phone), ["HOLDOUT", "STATIC"].into());
+        assert_eq!(reasons(crate::context::Device::Desktop), ["DEFAULT"].into());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub fn hash(purpose: Purpose, parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
-/// A 64-bit number as a fraction in the open interval (0, 1): 53 bits, centred, so never 0 or 1.
+/// A 64-bit number as a fraction in the open interval (0, 1): 52 bits, centred, so never 0 or 1.
 #[must_use]
 pub fn unit_interval(bits: u64) -> f64 {
     // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach.

@@ -4,7 +4,7 @@
 import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
 import { page } from "./page.mjs";
-import { passThrough, problem } from "./origin.mjs";
+import { failOpen, passThrough, problem } from "./origin.mjs";
 
 const API = "/_edgeloom/";
 const state = wasm.__worker_init_state();
@@ -79,7 +79,7 @@ export class Shard extends DurableObject {
     return guard(10_000, () => this.#live().fetch(request));
   }
   alarm() {
-    return guard(10_000, () => this.#live().alarm());
+    return guard(20_000, () => this.#live().alarm());
   }
 }
 
@@ -117,7 +117,11 @@ export default class extends WorkerEntrypoint {
     if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
       return passThrough(request, this.env, ask);
     }
-    return page(request, this.env, this.ctx, engine);
+    try {
+      return await page(request, this.env, this.ctx, engine);
+    } catch (error) {
+      return failOpen(request, this.env, error);
+    }
   }
   async queue(batch) {
     await guard(30_000, () => wasm.queue(batch, this.env, this.ctx));

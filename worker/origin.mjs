@@ -35,7 +35,12 @@ export function originRequest(request, env, token, { url = request.url, rewritin
     // What the runtime can decode; anything else would have to pass raw.
     if (accepted) headers.set("accept-encoding", /\bbr\b/.test(accepted) ? "br, gzip" : /\bgzip\b/.test(accepted) ? "gzip" : "identity");
   }
-  return new Request(target, { method: request.method, headers, body: request.body, redirect: "manual", signal: request.signal });
+  // A receipt is between us and the visitor, also in the address of the page before.
+  const referer = headers.get("referer");
+  if (referer?.includes("_el=")) headers.set("referer", referer.replace(/([?&])_el=[^&#]*(&|(?=#|$))/, (_, before, after) => (after ? before : "")));
+  // GET and HEAD may come with an empty body, which the runtime would refuse to send on.
+  const body = request.method === "GET" || request.method === "HEAD" ? undefined : request.body;
+  return new Request(target, { method: request.method, headers, body, redirect: "manual", signal: request.signal });
 }
 
 /** Whether this request has been through us before: the origin points back here. */
@@ -55,6 +60,16 @@ export async function fetchOrigin(request) {
   } catch (error) {
     console.error("origin", String(error));
     return errorPage(502, "The site can't be reached", "The server behind this page did not answer. Please try again in a moment.");
+  }
+}
+
+/** The last resort when something of ours failed before the origin was asked: the request as it came. */
+export async function failOpen(request, env, error) {
+  console.error("fail-open", String(error));
+  try {
+    return await fetchOrigin(originRequest(request, env, ""));
+  } catch {
+    return errorPage(502, "The site can't be reached", "The server behind this page could not be asked. Please try again in a moment.");
   }
 }
 

@@ -12,18 +12,15 @@ const FLUSH_EVENTS = 400;
 const MAX_WAITING = 20_000;
 
 const verdicts = new Map();
-/**
- * Whether the element of a slot was closed when it was last filled, by page and slot. One that is not closed swallows the
- * rest of its page, so it is left alone from then on. Asked anew now and then: pages change.
- */
-const closed = new Map();
-const MAX_CLOSED = 2_000;
-const ASK_ANEW = 1 / 64;
+/** Selectors whose element was not closed in some page: filled, it swallows what follows, so it is left alone from then on. */
+const unclosed = new Set();
 let waiting = [];
-let sending = false;
+let sendingSince = 0;
+/** A request that was cut off in the middle of sending frees its turn after this time. */
+const SENDING_MILLIS = 15_000;
 
-/** Headers of a page that are about its bytes and therefore false once a slot is filled. */
-const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age"];
+/** Headers of a page that are false once a slot is filled: about its bytes, or about who may keep them. */
+const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age", "cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"];
 
 export async function page(request, env, ctx, engine) {
   const facts = factsOf(request);
@@ -36,13 +33,19 @@ export async function page(request, env, ctx, engine) {
   const rewriting = plan ? plan.slots.length > 0 && isNavigation(request) : isNavigation(request);
   const answer = fetchOrigin(originRequest(request, env, plan?.token, { url: plan?.url, rewriting }));
   if (plan?.cold) {
-    await Promise.race([engine.load(env).catch(() => {}), new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
+    const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
+    // Kept alive beyond this request: the next one needs it too.
+    ctx.waitUntil(loading);
+    await Promise.race([loading, new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
     plan = parse(engine.ask((wasm) => wasm.plan(env, facts))) ?? plan;
   }
   if (plan?.stale) ctx.waitUntil(engine.load(env).catch((error) => console.error("snapshot", String(error))));
 
   const response = await answer;
-  if (!plan || response.status !== 200 || response.webSocket) return response;
+  if (!plan || response.webSocket) return response;
+  if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
+  // What no one navigates to is neither personalised nor counted.
+  if (response.status !== 200 || !isNavigation(request)) return response;
   if (plan.reward && request.method === "GET" && isHtml(response)) later(plan.reward, env, ctx, engine);
   if (plan.slots.length === 0 || !rewritable(response, engine)) return response;
   if (fault === "handler-panic") for (const slot of plan.slots) slot.fault = true;
@@ -55,7 +58,7 @@ function factsOf(request) {
   const get = (name) => h.get(name) ?? "";
   return [
     request.url, get("user-agent"), get("accept-language"), get("referer"), get("cookie"), get("sec-gpc"), get("dnt"),
-    get("sec-purpose") || get("purpose"), get("cache-control"), request.cf?.country ?? "",
+    get("sec-purpose") || get("purpose"), request.cf?.country ?? "",
   ].join("\n");
 }
 
@@ -94,12 +97,11 @@ function rewritable(response, engine) {
 
 function weave(request, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
+  const page = { inside: 0 };
   for (const slot of plan.slots) {
-    slot.key = pageOf(request.url) + slot.css;
-    slot.closed = closed.get(slot.key);
-    if (slot.closed === false) continue;
+    if (unclosed.has(slot.css)) continue;
     try {
-      rewriter.on(slot.css, { element: (element) => fill(element, slot) });
+      rewriter.on(slot.css, { element: (element) => fill(element, slot, page) });
     } catch (error) {
       console.error("slot kept its content", slot.css, String(error));
     }
@@ -108,7 +110,7 @@ function weave(request, response, plan, env, ctx, engine) {
   rewriter.onDocument({
     end(end) {
       try {
-        for (const slot of plan.slots) if (slot.open !== undefined) learnClosed(slot);
+        for (const slot of plan.slots) if (slot.open > 0) learnUnclosed(slot);
         const seen = plan.slots.filter((slot) => slot.seen && !slot.open);
         if (seen.length === 0) return;
         for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
@@ -128,51 +130,58 @@ function weave(request, response, plan, env, ctx, engine) {
   return new Response(woven.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-/** A slot that can't be filled keeps what the origin put there. */
-function fill(element, slot) {
+/** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
+function fill(element, slot, page) {
+  if (page.inside > 0) return;
   try {
     if (slot.fault) throw new Error("as the fault suite asked");
     if (slot.html) {
-      if (slot.closed === undefined || Math.random() < ASK_ANEW) watchEnd(element, slot);
+      const { tagName } = element;
+      // Throws for elements without an end, such as images, before anything is changed.
+      element.onEndTag((end) => {
+        page.inside--;
+        // The end of a parent also ends what was never closed, and what stood between them is lost.
+        if (end.name === tagName) slot.open--;
+      });
       element.setInnerContent(slot.html, { html: true });
+      page.inside++;
+      slot.open = (slot.open ?? 0) + 1;
     }
     slot.seen = true;
   } catch (error) {
-    slot.open = undefined;
     console.error("slot kept its content", slot.css, String(error));
   }
 }
 
-/** Throws for elements without an end, such as images, before anything is changed. */
-function watchEnd(element, slot) {
-  slot.closed = undefined;
-  slot.open = (slot.open ?? 0) + 1;
-  element.onEndTag(() => void slot.open--);
+function learnUnclosed(slot) {
+  if (unclosed.size > 1_000) unclosed.clear();
+  unclosed.add(slot.css);
+  console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css);
 }
 
-function learnClosed(slot) {
-  if (closed.size >= MAX_CLOSED) closed.clear();
-  closed.set(slot.key, !slot.open);
-  if (slot.open) console.error("a slot is never closed in its page; hint: add the end tag", slot.key);
-}
-
-/** Address of the page without its query. */
-function pageOf(url) {
-  const query = url.indexOf("?");
-  return query < 0 ? url : url.slice(0, query);
+/** The origin redirects within the site: the receipt it never saw goes along. */
+function redirect(request, response) {
+  const location = response.headers.get("location");
+  const token = /[?&](_el=[\w.~-]+)/.exec(request.url)?.[1];
+  if (!location || !token || !URL.canParse(location, request.url)) return response;
+  if (new URL(location, request.url).origin !== new URL(request.url).origin) return response;
+  const [address, fragment] = location.split(/(?=#)/, 2);
+  const headers = new Headers(response.headers);
+  headers.set("location", `${address}${address.includes("?") ? "&" : "?"}${token}${fragment ?? ""}`);
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
 /** Keeps an event for the next batch; the first one of a batch sees to its sending, after the response. */
 function later(event, env, ctx, engine) {
   if (waiting.length < MAX_WAITING) waiting.push(event);
-  if (sending) return;
-  sending = true;
+  if (Date.now() - sendingSince < SENDING_MILLIS) return;
+  sendingSince = Date.now();
   ctx.waitUntil(flush(env, engine));
 }
 
 async function flush(env, engine) {
   await new Promise((done) => setTimeout(done, FLUSH_MILLIS));
-  sending = false;
+  sendingSince = 0;
   while (waiting.length > 0) {
     const batch = waiting.splice(0, FLUSH_EVENTS);
     try {

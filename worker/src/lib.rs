@@ -120,9 +120,9 @@ pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
 pub async fn scheduled(env: Env) {
     let settings = settings(&env);
     let state = snapshots::fresh(&env).await;
-    for shard in shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards)) {
-        ledger::deliver::wake(&env, &shard).await;
-    }
+    let shards = shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards));
+    // Side by side: one that hangs must not keep the others asleep.
+    futures_util::future::join_all(shards.iter().map(|shard| ledger::deliver::wake(&env, shard))).await;
     if let Err(error) = root_call::post(&env, &settings.site, "/wake", &[], &[]).await {
         console_error!("scheduled: the root does not wake: {error}");
     }

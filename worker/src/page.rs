@@ -119,7 +119,7 @@ fn fill(
     }
     let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.bytes16(16));
     let watched = visit.context.device != Device::Crawler && !facts.is_prefetch();
-    if watched && !facts.is_reload() {
+    if watched {
         plan.reward = rewards(snapshot, keyring, facts, address, moment);
     }
     if !has_slots {
@@ -205,7 +205,9 @@ impl Page<'_> {
         parts.push(NUL);
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
-            markup.with_token(token.as_deref(), parts);
+            // An address is read by others: what it carries does not tell who, only what was shown.
+            let link = receipt.clone().map(|receipt| self.keyring.sign(&Receipt { unit: None, ..receipt }));
+            markup.with_token(link.as_deref(), parts);
         }
         parts.push(NUL);
         // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
@@ -248,7 +250,8 @@ fn rewards(
 ) -> String {
     let before = Address::of(facts.referer);
     let from_before = (before.origin == address.origin).then(|| before.token()).flatten();
-    let Some(receipt) = address.token().or(from_before).and_then(|token| keyring.verify(token).ok()) else {
+    let sound = |token: Option<&str>| token.and_then(|token| keyring.verify(token).ok());
+    let Some(receipt) = sound(address.token()).or_else(|| sound(from_before)) else {
         return String::new();
     };
     if edgeloom::event::check(&receipt, moment.now, snapshot.window_millis).is_err() {

@@ -8,6 +8,8 @@ use wasm_bindgen::JsValue;
 use worker::worker_sys::MessageBatch as RawBatch;
 use worker::{Env, MessageBatch, MessageExt, RawMessage, console_error};
 
+/// Events of one call: some 300 KB, a third of a second of a shard's time.
+const MAX_EVENTS: usize = 1_000;
 /// Queues of this ending hold what was tried too often.
 const DEAD: &str = "-dead";
 
@@ -38,8 +40,28 @@ pub async fn consume(batch: RawBatch, env: &Env) {
         }
     }
     for (shard, messages) in by_shard {
-        deliver(env, &shard, messages, is_dead).await;
+        for part in parts(messages) {
+            deliver(env, &shard, part, is_dead).await;
+        }
     }
+}
+
+/// Messages in parts that a shard takes in one call: a whole batch of full ones would be refused for its size, again and
+/// again, and end as dead letters.
+fn parts(messages: Vec<Readable>) -> Vec<Vec<Readable>> {
+    let mut parts: Vec<Vec<Readable>> = Vec::new();
+    let mut n_events = 0;
+    for message in messages {
+        n_events += message.events.len();
+        match parts.last_mut().filter(|_| n_events <= MAX_EVENTS) {
+            Some(part) => part.push(message),
+            None => {
+                n_events = message.events.len();
+                parts.push(vec![message]);
+            }
+        }
+    }
+    parts
 }
 
 async fn deliver(env: &Env, shard: &str, messages: Vec<Readable>, is_dead: bool) {

@@ -3,17 +3,21 @@
 //! Values are shared between requests, promises never: awaiting another request's I/O is an error of the runtime.
 
 use crate::bindings::{STATE, Settings, settings};
+use crate::deadline::within;
 use crate::faults;
 use crate::request::now_millis;
 use edgeloom::snapshot::{Snapshot, compile, store};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 use worker::{Env, console_error};
 
 /// What to decide from where nothing was ever published; may be empty.
 static BUNDLED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bundled.snapshot"));
 /// Seconds a data centre keeps the value; the platform's least.
 const CACHE_SECS: u64 = 30;
+/// How long KV may take; whoever waits then goes on with the last good one.
+const LOAD_LIMIT: Duration = Duration::from_secs(2);
 /// A load that has not ended after this time never will; then another one may start.
 const LOAD_LIMIT_MILLIS: u64 = 5_000;
 
@@ -152,12 +156,10 @@ pub async fn load(env: &Env) {
     let settings = settings(env);
     MEMORY.with_borrow_mut(|memory| memory.loading_since = Some(now_millis()));
     let answer = match env.kv(STATE) {
-        Ok(kv) => kv
-            .get(&settings.snapshot_key())
-            .cache_ttl(CACHE_SECS)
-            .bytes()
-            .await
-            .map_err(|error| error.to_string()),
+        Ok(kv) => {
+            let get = kv.get(&settings.snapshot_key()).cache_ttl(CACHE_SECS);
+            within(LOAD_LIMIT, async { Ok(get.bytes().await?) }).await.map_err(|error| error.to_string())
+        }
         Err(error) => Err(error.to_string()),
     };
     MEMORY.with_borrow_mut(|memory| {

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 /// Cookie of the visitor key: host only, secure, not readable by scripts.
 pub const COOKIE: &str = "__Host-edgeloom";
-/// Query parameter that carries a receipt from a block's link to the next page.
-pub const TOKEN_PARAMETER: &str = "_el";
+pub use edgeloom::block::TOKEN_PARAMETER;
 /// A query or cookie longer than this is not looked at; browsers and servers stop at 8 to 16 KB.
 const MAX_TEXT: usize = 16 * 1024;
 /// Most query parameters a condition can see.
@@ -35,8 +34,6 @@ pub struct Facts<'r> {
     pub dnt: &'r str,
     /// `Sec-Purpose` or `Purpose`.
     pub purpose: &'r str,
-    /// `Cache-Control`.
-    pub cache_control: &'r str,
     /// ISO country of the connection, or nothing.
     pub country: &'r str,
 }
@@ -55,7 +52,6 @@ impl<'r> Facts<'r> {
             gpc: next(),
             dnt: next(),
             purpose: next(),
-            cache_control: next(),
             country: next(),
         }
     }
@@ -63,11 +59,6 @@ impl<'r> Facts<'r> {
     /// Whether the browser only fetches ahead; nobody may ever see this page.
     pub fn is_prefetch(&self) -> bool {
         self.purpose.contains("prefetch") || self.purpose.contains("preview")
-    }
-
-    /// Whether the visitor pressed reload: the page was reached before.
-    pub fn is_reload(&self) -> bool {
-        self.cache_control.contains("max-age=0") || self.cache_control.contains("no-cache")
     }
 
     /// Whether the visitor objects to being measured, by Global Privacy Control or Do Not Track.

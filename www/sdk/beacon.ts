@@ -48,24 +48,35 @@ function write(name: string, value: unknown): void {
   }
 }
 
-let outbox = read<Event[]>(OUTBOX, []);
+/** What waits; in memory too, for where nothing can be stored. */
+let outbox: Event[] = [];
 let sending = false;
 
+/** Takes up what other pages of this tab left: one that comes back from the cache would overwrite it otherwise. */
+function takeUp(): void {
+  const key = ({ kind, receipt, goal }: Event) => `${kind} ${receipt} ${goal ?? ""}`;
+  const known = new Set(outbox.map(key));
+  outbox = [...outbox, ...read<Event[]>(OUTBOX, []).filter((event) => !known.has(key(event)))];
+}
+
 function keep(event: Event): void {
+  takeUp();
   outbox = [...outbox, event].slice(-MAX_KEPT);
   write(OUTBOX, outbox);
 }
 
 /** Sends what waits; what was acknowledged leaves the outbox, everything else stays for the next page. */
 async function send(): Promise<void> {
-  if (sending || outbox.length === 0) return;
+  if (sending) return;
+  takeUp();
+  if (outbox.length === 0) return;
   sending = true;
   let taken = false;
   const batch = outbox.slice(0, BATCH);
   try {
     const answer = await fetch(ENDPOINT, { method: "POST", body: JSON.stringify({ events: batch }), keepalive: true });
-    // 4xx: these will never be taken, so keeping them would only block the others. 429 asks for patience.
-    if (answer.ok || (answer.status >= 400 && answer.status < 500 && answer.status !== 429)) {
+    // These will never be taken, so keeping them would only block the others; anything else may pass.
+    if (answer.ok || [400, 413, 415, 422].includes(answer.status)) {
       outbox = outbox.filter((event) => !batch.includes(event));
       write(OUTBOX, outbox);
       taken = true;
@@ -83,7 +94,8 @@ async function send(): Promise<void> {
 function watch(element: Element, receipt: string): void {
   let timer: number | undefined;
   const observer = new IntersectionObserver(
-    ([entry]) => {
+    (entries) => {
+      const entry = entries[entries.length - 1];
       const visible = entry.intersectionRatio >= VISIBLE_SHARE || entry.intersectionRect.height >= innerHeight * VISIBLE_SHARE;
       clearTimeout(timer);
       if (!visible) return;
