@@ -86,8 +86,7 @@ fn age(millis: u64) -> String {
 }
 
 fn slot(html: &mut String, report: &SlotReport) {
-    let rates = report.arms.iter().map(|arm| &arm.rate).chain(&report.held_out);
-    let scale = scale_of(rates);
+    let scale = scale_of(report.arms.iter().map(|arm| &arm.rate));
     // Writing to a `String` can't fail.
     let _ = write!(
         html,
@@ -103,30 +102,38 @@ fn slot(html: &mut String, report: &SlotReport) {
         arm_row(html, arm, scale, arm.p_best >= best && best > 0.5);
     }
     if let Some(rate) = &report.held_out {
-        rate_row(html, "held out", "held", rate, scale, None);
+        held_row(html, rate);
     }
     html.push_str("</tbody></table></section>");
 }
 
-fn arm_row(html: &mut String, arm: &ArmReport, scale: f64, leads: bool) {
-    let class = if leads { "leads" } else { "" };
-    rate_row(html, &escape(&arm.arm), class, &arm.rate, scale, Some((arm.p_best, arm.share)));
-}
-
-fn rate_row(html: &mut String, name: &str, class: &str, rate: &Rate, scale: f64, chosen: Option<(f64, f64)>) {
-    let (p_best, share) = match chosen {
-        Some((p_best, share)) => (percent(p_best), format!("{}<span>{}</span>", bar(share), percent(share))),
-        None => ("–".to_string(), "–".to_string()),
-    };
+/// The holdout: how many, and no rate. Its visits without consent see no link that could bring a receipt to the goal, so
+/// their rewards are missing, and a rate beside those of the arms would look like a gain that nobody measured.
+fn held_row(html: &mut String, rate: &Rate) {
     let _ = write!(
         html,
-        "<tr class=\"{class}\"><th scope=\"row\">{name}<td class=\"chart\" data-label=\"Rate\">{}<td class=\"n\" data-label=\"Mean\">{}\
-         <td class=\"n\" data-label=\"P(best)\">{p_best}<td class=\"share\" data-label=\"Traffic\">{share}\
-         <td class=\"n\" data-label=\"Shown\">{}<td class=\"n\" data-label=\"Rewards\">{}</tr>",
-        interval(rate, scale),
-        percent(rate.mean),
+        "<tr class=\"held\"><th scope=\"row\">held out<td class=\"chart\" data-label=\"Rate\">not comparable yet<td class=\"n\" data-label=\"Mean\">–\
+         <td class=\"n\" data-label=\"P(best)\">–<td class=\"share\" data-label=\"Traffic\">–\
+         <td class=\"n\" data-label=\"Shown\">{}<td class=\"n\" data-label=\"Rewards\">–</tr>",
         grouped(rate.exposures),
-        grouped(rate.rewards),
+    );
+}
+
+fn arm_row(html: &mut String, arm: &ArmReport, scale: f64, leads: bool) {
+    let _ = write!(
+        html,
+        "<tr class=\"{}\"><th scope=\"row\">{}<td class=\"chart\" data-label=\"Rate\">{}<td class=\"n\" data-label=\"Mean\">{}\
+         <td class=\"n\" data-label=\"P(best)\">{}<td class=\"share\" data-label=\"Traffic\">{}<span>{}</span>\
+         <td class=\"n\" data-label=\"Shown\">{}<td class=\"n\" data-label=\"Rewards\">{}</tr>",
+        if leads { "leads" } else { "" },
+        escape(&arm.arm),
+        interval(&arm.rate, scale),
+        percent(arm.rate.mean),
+        percent(arm.p_best),
+        bar(arm.share),
+        percent(arm.share),
+        grouped(arm.rate.exposures),
+        grouped(arm.rate.rewards),
     );
 }
 
