@@ -2,6 +2,7 @@
 //! Pure text in, text out; it sets no header and inserts nothing.
 
 use crate::block::push_text;
+use crate::json::number::fixed;
 use std::fmt::Write as _;
 
 /// A `<script type="application/json">` that holds `json`; ASCII, and nothing in it can end it early.
@@ -64,7 +65,7 @@ pub fn server_timing(timings: &[Timing<'_>]) -> String {
         push_token(&mut out, timing.name);
         if let Some(millis) = timing.duration_millis.filter(|millis| millis.is_finite() && *millis >= 0.0) {
             // Microseconds are enough, and without trailing zeros the header stays short.
-            let written = format!("{millis:.3}");
+            let written = fixed(millis, 3);
             let _ = write!(out, ";dur={}", written.trim_end_matches('0').trim_end_matches('.'));
         }
         if let Some(description) = timing.description {

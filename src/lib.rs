@@ -56,6 +56,7 @@
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
 //! | [`wire`] | JSON of a visit and a decision for other faces | the platform |
+//! | [`json`], [`sorted`] | text, `Value` and types; short maps: what the wasm stays small with | everything else |
 //!
 //! The page half of the Worker asks the wasm once and synchronously, and moves bytes in JavaScript: a trap then can't leave other
 //! visitors' pages half written, and a view costs two string crossings instead of dozens.
@@ -73,6 +74,7 @@ pub mod decide;
 pub mod event;
 pub mod fold;
 pub mod id;
+pub mod json;
 pub mod pattern;
 pub mod receipt;
 pub mod replay;
@@ -80,6 +82,7 @@ pub mod seed;
 mod selector;
 pub mod slot;
 pub mod snapshot;
+pub mod sorted;
 pub mod split;
 pub mod statistics;
 pub mod wire;

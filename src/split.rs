@@ -3,6 +3,7 @@
 //! Every share compares one number of the visitor, uniform in (0, 1), with its bounds. A share that grows
 //! therefore keeps everybody who was in, and shares of different purpose or salt are independent.
 
+use crate::json::number::Decimal;
 use crate::seed::{Purpose, hash, unit_interval};
 use std::fmt;
 
@@ -33,9 +34,10 @@ impl fmt::Display for ShareError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfRange { found } => {
-                write!(f, "share is {found}; hint: write a number from 0 to 1, e.g. 0.05 for 5 %")
+                write!(f, "share is {}; hint: write a number from 0 to 1, e.g. 0.05 for 5 %", Decimal(*found))
             }
             Self::Reversed { from, to } => {
+                let (from, to) = (Decimal(*from), Decimal(*to));
                 write!(f, "part of a layer from {from} to {to} is reversed; hint: `from` is the smaller one")
             }
         }

@@ -7,7 +7,7 @@ pub use wire::StatisticsError;
 use crate::event::{Refusal, Treatment};
 use crate::fold::Delta;
 use crate::id::{GoalId, SlotId};
-use std::collections::BTreeMap;
+use crate::sorted::SortedMap;
 
 /// One, in the fixed point of the propensity sums: 2^32. As integers, sums do not depend on their order; 2^-32 is
 /// finer than the quadrature behind a propensity is exact.
@@ -24,7 +24,7 @@ pub struct Counts {
     /// treatment could have been chosen, whatever the weights were at the time: what a sample-ratio test compares.
     pub inverse_units: u128,
     /// Counted rewards by goal.
-    pub goals: BTreeMap<GoalId, GoalCounts>,
+    pub goals: SortedMap<GoalId, GoalCounts>,
 }
 
 /// Counted rewards of one goal.
@@ -72,7 +72,7 @@ impl Counts {
             exposures: 1,
             propensity_units: units,
             inverse_units: ((1_u128 << 64) + units / 2) / units,
-            goals: BTreeMap::new(),
+            goals: SortedMap::new(),
         }
     }
 
@@ -104,9 +104,9 @@ impl Counts {
 /// idempotent: each shard's statistics go in once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Statistics {
-    slots: BTreeMap<SlotId, BTreeMap<Treatment, Counts>>,
+    slots: SortedMap<SlotId, SortedMap<Treatment, Counts>>,
     /// Events not taken, by the words of [`Refusal`]; words of newer versions are kept.
-    refused: BTreeMap<String, u64>,
+    refused: SortedMap<String, u64>,
     repeats: u64,
 }
 
@@ -167,7 +167,7 @@ impl Statistics {
         }
         // Looked up before inserted: names are copied once per slot, not once per event.
         if !self.slots.contains_key(slot) {
-            self.slots.insert(slot.clone(), BTreeMap::new());
+            self.slots.insert(slot.clone(), SortedMap::new());
         }
         let Some(sides) = self.slots.get_mut(slot) else { return };
         if let Some(own) = sides.get_mut(treatment) {
@@ -187,7 +187,7 @@ impl Statistics {
         if n == 0 {
             return;
         }
-        let count = self.refused.entry(word.to_owned()).or_default();
+        let count = self.refused.or_default(word.to_owned());
         *count = count.saturating_add(n);
     }
 }

@@ -26,7 +26,7 @@ pub fn sanitise(config: &mut Config) -> Vec<Cleaned> {
     let sanitiser = sanitiser();
     let mut cleaned = Vec::new();
     for (i, block) in config.blocks.iter_mut().enumerate() {
-        for (name, field) in &mut block.fields {
+        for (name, field) in block.fields.iter_mut() {
             // The core refuses what is longer anyway.
             let Field::Rich(text) = field else { continue };
             if text.len() > MAX_RICH_BYTES {

@@ -5,6 +5,7 @@ use super::error::{Cause, ConditionError, nearest};
 use super::facts::{ITSELF, Names, Seen, number_in};
 use super::rule::{Bound, Kind, Rule, Side, Test};
 use super::{Groups, MAX_DEPTH, MAX_PATTERN_MEMORY_BYTES};
+use crate::json::number::decimal;
 use regex_lite::RegexBuilder;
 use serde_json::{Map, Value};
 
@@ -385,7 +386,7 @@ pub(super) fn groups(groups: &Map<String, Value>) -> Compiled<Groups> {
 fn readings(text: &str) -> Vec<Seen<'_>> {
     let mut readings = vec![Seen::Text(text)];
     let number = number_in(text);
-    if number.to_string() == text {
+    if decimal(number) == text {
         readings.push(Seen::Number(number));
     }
     if let Ok(truth) = text.parse() {

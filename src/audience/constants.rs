@@ -1,6 +1,8 @@
 //! Numbers for the constants that one attribute is compared with, so that comparing is arithmetic.
 
 use super::facts::Seen;
+use super::lower::small;
+use crate::sorted::sort_by;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -37,7 +39,7 @@ fn fold(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         Cow::Borrowed(text)
     } else {
-        Cow::Owned(text.to_lowercase())
+        Cow::Owned(text.chars().map(small).collect())
     }
 }
 
@@ -100,7 +102,7 @@ impl CodeSet {
         let mut mask = 0;
         for code in &codes {
             let Some(bit) = 1_u64.checked_shl(*code) else {
-                codes.sort_unstable();
+                sort_by(&mut codes, u32::cmp);
                 return Self::Sorted(codes.into());
             };
             mask |= bit;
@@ -157,5 +159,7 @@ mod tests {
         assert_eq!(constants.folded_code(Seen::Text("münchen")), code);
         assert_eq!(constants.folded_code(Seen::Text("MüNCHEN")), code);
         assert_eq!(constants.folded_code(Seen::Text("munchen")), NO_CODE);
+        let code = constants.add_folded("ΟΔΟΣ");
+        assert_eq!(constants.folded_code(Seen::Text("οδος")), code);
     }
 }

@@ -2,8 +2,9 @@
 
 use super::constants::{Constants, NO_CODE};
 use crate::context::Context;
+use crate::json::number;
+use crate::sorted::SortedMap;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// A value as the language sees it; borrowed, and without a difference between missing and `null`.
 #[derive(Debug, Clone, Copy)]
@@ -113,12 +114,7 @@ pub(super) fn number_in(text: &str) -> f64 {
     if text.is_empty() {
         return 0.0;
     }
-    // Rust would also read `inf` and `nan`.
-    if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E')) {
-        text.parse().unwrap_or(f64::NAN)
-    } else {
-        f64::NAN
-    }
+    number::parse(text).unwrap_or(f64::NAN)
 }
 
 /// A name used by conditions, cut at its dots, with the constants it is compared with.
@@ -149,7 +145,7 @@ impl Attribute {
 /// All names used in one kind of place: in the visit, or inside the elements of lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    index: BTreeMap<Box<str>, u32>,
+    index: SortedMap<Box<str>, u32>,
     pub(super) attributes: Vec<Attribute>,
 }
 
@@ -159,7 +155,7 @@ pub(super) const ITSELF: u32 = 0;
 impl Names {
     /// The names used inside values; the first has no name and is the value itself.
     pub(super) fn inside() -> Self {
-        Self { index: BTreeMap::new(), attributes: vec![Attribute::default()] }
+        Self { index: SortedMap::new(), attributes: vec![Attribute::default()] }
     }
 
     /// The position of a name, new or known.

@@ -45,6 +45,7 @@ mod compile;
 mod constants;
 mod error;
 mod facts;
+mod lower;
 mod rule;
 mod version;
 
@@ -57,10 +58,10 @@ pub use error::{Cause, ConditionError};
 pub use facts::Facts;
 
 use crate::context::Context;
+use crate::sorted::SortedMap;
 use facts::Names;
 use rule::{Place, Rule};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 
 /// Most levels of objects and lists in one condition: answering recurses, and wasm's stack is small.
 pub const MAX_DEPTH: usize = 32;
@@ -72,7 +73,7 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_PATTERN_MEMORY_BYTES: usize = 16 * 1024;
 
 /// Saved groups: members by name.
-type Groups = BTreeMap<String, Vec<Value>>;
+type Groups = SortedMap<String, Vec<Value>>;
 
 /// Number of an audience in its [`AudienceSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,6 +3,7 @@
 use super::constants::CodeSet;
 use super::facts::{Fact, Names, Seen};
 use super::version;
+use crate::json::number::decimal;
 use regex_lite::Regex;
 use serde_json::Value;
 use std::cmp::Ordering;
@@ -181,14 +182,14 @@ impl Test {
             Self::Equals(constant) => seen.equals(constant),
             Self::Version(side, bound) => match seen {
                 Seen::Text(text) => side.holds(version::compare(text, bound)),
-                Seen::Number(number) => side.holds(version::compare(&number.to_string(), bound)),
+                Seen::Number(number) => side.holds(version::compare(&decimal(number), bound)),
                 _ => side.holds(version::compare("", bound)),
             },
             Self::Exists(wanted) => matches!(seen, Seen::Nothing) != *wanted,
             Self::Kind(kind) => Kind::of(seen) == *kind,
             Self::Pattern(pattern) => match seen {
                 Seen::Text(text) => pattern.is_match(text),
-                Seen::Number(number) => pattern.is_match(&number.to_string()),
+                Seen::Number(number) => pattern.is_match(&decimal(number)),
                 _ => false,
             },
             Self::Size(rule) => match seen {

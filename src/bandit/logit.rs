@@ -3,6 +3,7 @@
 
 use crate::bandit::posterior::BetaPosterior;
 use crate::bandit::quadrature::{NODES, Rule};
+use crate::sorted::sort_by;
 
 /// Beyond the points where the density has fallen to e^−40 ≈ 4e-18 of its peak it counts as 0.
 const DROP: f64 = 40.0;
@@ -172,8 +173,9 @@ impl LogitBeta {
             return 0.0;
         }
         let (from, to) = (from.max(self.low), to.min(self.high));
-        let mut cuts: Vec<f64> = self.cuts().map(|(t, _)| t.clamp(from, to)).chain([from, to]).collect();
-        cuts.sort_by(|a, b| b.total_cmp(a));
+        // Not `clamp`: its panic would bring the code that writes floats into the wasm.
+        let mut cuts: Vec<f64> = self.cuts().map(|(t, _)| t.max(from).min(to)).chain([from, to]).collect();
+        sort_by(&mut cuts, |a, b| b.total_cmp(a));
         let mut open: Vec<_> = cuts.iter().skip(1).copied().zip(cuts.iter().copied()).collect();
         let mut sum = 0.0;
         while let Some((left, right)) = open.pop() {

@@ -3,6 +3,7 @@
 
 use crate::bandit::logit::LogitBeta;
 use crate::bandit::quadrature::Rule;
+use crate::json::number::Decimal;
 use std::fmt;
 
 /// Smallest shape parameter. Below it the logarithm of a draw leaves the range of exact arithmetic.
@@ -33,7 +34,7 @@ impl fmt::Display for PosteriorError {
             Self::Alpha { found } => ("alpha", found),
             Self::Beta { found } => ("beta", found),
         };
-        write!(f, "{name} is {found}; hint: use a number from {MIN_SHAPE:e} to {MAX_SHAPE:e}, e.g. 1")
+        write!(f, "{name} is {}; hint: use a number from 1e-12 to 1e12, e.g. 1", Decimal(*found))
     }
 }
 

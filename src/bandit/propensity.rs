@@ -4,6 +4,7 @@
 use crate::bandit::logit::LogitBeta;
 use crate::bandit::posterior::BetaPosterior;
 use crate::bandit::quadrature::{NODES, Rule};
+use crate::sorted::sort_by;
 
 /// A panel is cut again while the sum over the arms misses what it must add up to by more than this.
 const TOLERANCE: f64 = 1e-12;
@@ -153,7 +154,7 @@ fn share_out(columns: &mut [Column], rule: &Rule, half: f64) -> f64 {
 /// The panels to begin with, last first: each arm's hump in pieces, without cuts that are too close to another.
 fn first_panels(columns: &[Column]) -> Vec<(f64, f64)> {
     let mut cuts: Vec<(f64, f64)> = columns.iter().flat_map(|column| column.hump.cuts()).collect();
-    cuts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sort_by(&mut cuts, |a, b| a.0.total_cmp(&b.0));
     let end = cuts.last().map_or(0.0, |&(t, _)| t);
     let mut panels = Vec::with_capacity(cuts.len());
     let mut cuts = cuts.into_iter();

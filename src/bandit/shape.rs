@@ -1,6 +1,7 @@
 //! Distribution in, distribution out: everything that changes an arm's probability after the policy has spoken.
 //! Only mixing, no clipping: the order of the arms stays, and the probability logged is the one that was used.
 
+use crate::json::number::Decimal;
 use std::fmt;
 
 /// What a marketer may ask of the probabilities; one arm is allowed everything by default.
@@ -85,6 +86,7 @@ impl fmt::Display for LimitsError {
         match self {
             Self::NoArms => write!(f, "no arms; hint: add one"),
             Self::Range { field, found, least, most } => {
+                let [found, least, most] = [*found, *least, *most].map(Decimal);
                 write!(f, "{field} is {found}; hint: use a number from {least} to {most}")
             }
             Self::Baseline { found, n_arms } => {

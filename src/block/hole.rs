@@ -2,11 +2,12 @@
 
 use super::fault::{Fault, Located};
 use super::url::{LINK_SCHEMES, RESOURCE_SCHEMES};
+use crate::json::number::decimal;
 use crate::snapshot::wire::Field;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::sorted::SortedMap;
 
 /// Fields by name.
-pub(super) type Fields = BTreeMap<String, Field>;
+pub(super) type Fields = SortedMap<String, Field>;
 
 /// What fills a hole.
 pub(super) enum Value<'f> {
@@ -64,17 +65,17 @@ pub(super) fn parts(text: &str, start: usize) -> Result<Vec<Part<'_>>, Located> 
 /// Looks up fields and remembers which were asked for.
 pub(super) struct Holes<'f> {
     fields: &'f Fields,
-    used: BTreeSet<&'f str>,
+    used: Vec<&'f str>,
 }
 
 impl<'f> Holes<'f> {
     /// Holes to be filled from these fields.
     pub(super) fn new(fields: &'f Fields) -> Self {
-        Self { fields, used: BTreeSet::new() }
+        Self { fields, used: Vec::new() }
     }
 
     /// Names of the fields that filled a hole.
-    pub(super) fn into_used(self) -> BTreeSet<&'f str> {
+    pub(super) fn into_used(self) -> Vec<&'f str> {
         self.used
     }
 
@@ -99,7 +100,7 @@ impl<'f> Holes<'f> {
                 return Err(Fault::NotFinite { name: name.clone() });
             }
             // Adding zero turns -0 into 0; `Display` never writes an exponent.
-            (Field::Number(number), None) => Value::Text((number + 0.0).to_string()),
+            (Field::Number(number), None) => Value::Text(decimal(number + 0.0)),
             (Field::Image(image), Some("src")) => Value::Address(&image.src, &RESOURCE_SCHEMES),
             (Field::Image(image), Some("alt")) => Value::Text(image.alt.clone()),
             (Field::Image(image), Some("width")) => Value::pixels(image.width),
@@ -110,7 +111,7 @@ impl<'f> Holes<'f> {
             }
             (_, Some(_)) => return Err(self.unknown(hole)),
         };
-        self.used.insert(name);
+        self.used.push(name);
         Ok(value)
     }
 

@@ -132,7 +132,7 @@ impl Block {
             let (line, column) = at.line_and_column(&stored.template);
             BlockError::Template { at, line, column }
         })?;
-        let unused = stored.fields.keys().filter(|field| !rendered.used.contains(field.as_str()));
+        let unused = stored.fields.keys().filter(|field| !rendered.used.contains(&field.as_str()));
         let warnings = unused.map(|field| Warning::UnusedField { field: field.clone() }).collect();
         Ok(Self { id, markup: Markup::cut(&rendered.html), warnings })
     }

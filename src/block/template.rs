@@ -9,7 +9,6 @@ use super::lexer::{Attribute, Lexer, Quote, Tag, Token};
 use super::nesting::Nesting;
 use super::rich::push_rich;
 use super::url::{UrlError, canonical, component};
-use std::collections::BTreeSet;
 
 /// Most bytes of a template.
 pub const MAX_TEMPLATE_BYTES: usize = 65_536;
@@ -22,7 +21,7 @@ pub(super) struct Rendered<'f> {
     /// Canonical ASCII HTML.
     pub(super) html: String,
     /// Names of the fields that were used.
-    pub(super) used: BTreeSet<&'f str>,
+    pub(super) used: Vec<&'f str>,
 }
 
 /// Renders a template.

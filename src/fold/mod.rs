@@ -116,7 +116,7 @@ pub struct Delta {
 /// let (_, delta) = fold(&mut token, &Event::exposure(&receipt, None));
 /// statistics.apply(&delta);
 /// let counts = statistics.counts(&receipt.slot, &Treatment::of(&receipt)).unwrap();
-/// assert_eq!((counts.exposures, counts.goals[&buy].value()), (1, 9.5));
+/// assert_eq!((counts.exposures, counts.goals.get(&buy).unwrap().value()), (1, 9.5));
 /// ```
 pub fn fold(token: &mut Token, event: &Event) -> (Outcome, Delta) {
     let mut counts = Counts::default();

@@ -16,8 +16,8 @@ use super::Outcome;
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
 use crate::event::MAX_VALUE_MICROS;
 use crate::id::GoalId;
+use crate::sorted::SortedMap;
 use crate::statistics::{Counts, GoalCounts};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// Most keys of one token.
@@ -64,7 +64,7 @@ pub struct Token {
     /// Ascending.
     exposures: Vec<u64>,
     /// Key and value in micros, ascending by key; never empty.
-    rewards: BTreeMap<GoalId, Vec<(u64, i64)>>,
+    rewards: SortedMap<GoalId, Vec<(u64, i64)>>,
 }
 
 impl Token {
@@ -133,7 +133,7 @@ impl Token {
         }
         let rewards = match rewards {
             Some(rewards) => rewards,
-            None => self.rewards.entry(goal.clone()).or_default(),
+            None => self.rewards.or_default(goal.clone()),
         };
         // The last that counted so far, where all exposures have their reward already.
         let displaced = counted.checked_sub(1).and_then(|last| rewards.get(last)).map(|(_, value)| *value);
@@ -200,7 +200,7 @@ impl Token {
                 let in_range = value.unsigned_abs() <= MAX_VALUE_MICROS as u64;
                 (ascends && in_range).then(|| rewards.push((key, value)))?;
             }
-            let sorted = token.rewards.last_key_value().is_none_or(|(last, _)| *last < goal);
+            let sorted = token.rewards.keys().next_back().is_none_or(|last| *last < goal);
             (sorted && n > 0).then(|| token.rewards.insert(goal, rewards))?;
             keys = keys.checked_add(n)?;
         }

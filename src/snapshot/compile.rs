@@ -7,11 +7,12 @@ use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{Assignment, BetaPosterior, Limits, LimitsError, PolicyKind, Prepared, Shape};
 use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
+use crate::json::number::Decimal;
 use crate::pattern::Pattern;
 use crate::seed::{Purpose, hash};
 use crate::slot::Place;
+use crate::sorted::{SortedMap, sort_by};
 use crate::split::{Holdout, LayerPart, Rollout};
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -100,9 +101,9 @@ pub fn check(config: &wire::Config) -> Vec<Warning> {
 struct Compiler {
     warnings: Vec<Warning>,
     audiences: AudienceSet,
-    audience_ids: BTreeMap<String, AudienceIndex>,
+    audience_ids: SortedMap<String, AudienceIndex>,
     goals: Vec<Goal>,
-    blocks: BTreeMap<String, Arc<Markup>>,
+    blocks: SortedMap<String, Arc<Markup>>,
 }
 
 /// Stops an item: its warning is noted, nothing of it is kept.
@@ -220,7 +221,11 @@ impl Compiler {
         if !(value.is_finite() && value.abs() <= crate::event::MAX_VALUE) {
             return Err(Warning::error(
                 format!("{pointer}/value"),
-                format_args!("{value} is out of range; hint: at most {} either way", crate::event::MAX_VALUE),
+                format_args!(
+                    "{} is out of range; hint: at most {} either way",
+                    Decimal(value),
+                    Decimal(crate::event::MAX_VALUE)
+                ),
             ));
         }
         let path = goal.path.as_deref().map(Pattern::parse).transpose();
@@ -350,7 +355,7 @@ impl Compiler {
             let made = self.note(made);
             arms.extend(made);
         }
-        arms.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_by(&mut arms, |a, b| a.id.cmp(&b.id));
         if arms.is_empty() {
             return Err(Warning::error(
                 format!("{at}/arms"),

@@ -5,8 +5,8 @@ use super::wire::{Config, LearnedArm, LearnedSlot, Slot};
 use crate::bandit::{BetaPosterior, p_best};
 use crate::event::Treatment;
 use crate::id::{ArmId, GoalId, SlotId};
+use crate::sorted::{SortedMap, sort_by};
 use crate::statistics::Statistics;
-use std::collections::BTreeMap;
 
 /// What the statistics say about the slots of a configuration; slots and arms that can't be used are left out, and
 /// so are statistics of slots and arms that are no longer there (they stay in the ledger).
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
     let mut slots: Vec<LearnedSlot> =
         config.slots.iter().filter_map(|slot| learn_slot(slot, statistics)).collect();
-    slots.sort_by(|a, b| a.slot.cmp(&b.slot));
+    sort_by(&mut slots, |a, b| a.slot.cmp(&b.slot));
     slots
 }
 
@@ -22,11 +22,13 @@ fn learn_slot(slot: &Slot, statistics: &Statistics) -> Option<LearnedSlot> {
     let id = SlotId::new(&slot.id).ok()?;
     let goal = GoalId::new(&slot.goal).ok()?;
     let enabled = slot.arms.iter().filter(|arm| arm.enabled.unwrap_or(true));
-    let mut priors: BTreeMap<ArmId, BetaPosterior> = BTreeMap::new();
+    let mut priors: SortedMap<ArmId, BetaPosterior> = SortedMap::new();
     for arm in enabled {
         let [alpha, beta] = arm.prior.unwrap_or([1.0, 1.0]);
-        if let (Ok(arm), Ok(prior)) = (arm_id(arm), BetaPosterior::new(alpha, beta)) {
-            priors.entry(arm).or_insert(prior);
+        if let (Ok(arm), Ok(prior)) = (arm_id(arm), BetaPosterior::new(alpha, beta))
+            && !priors.contains_key(&arm)
+        {
+            priors.insert(arm, prior);
         }
     }
     let counts = |arm: &ArmId| {

@@ -7,7 +7,7 @@
 //! 6..14     sequence, u64: grows with every publication of a site, so that an older one never replaces a newer
 //! 14..22    time of publication, u64 milliseconds since the epoch
 //! 22..38    version: first 16 bytes of SHA-256 of the payload
-//! 38..n−16  payload: `wire::Published` as MessagePack with names
+//! 38..n−16  payload: `wire::Published` as JSON
 //! n−16..n   checksum: first 16 bytes of SHA-256 of everything before it
 //! ```
 //!
@@ -17,6 +17,7 @@
 use super::Warning;
 use super::wire::Published;
 use crate::id::SnapshotVersion;
+use crate::json::{self, JsonError};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -100,15 +101,17 @@ fn digest16(bytes: &[u8]) -> [u8; 16] {
     out
 }
 
+fn payload_error(error: JsonError) -> StoreError {
+    StoreError::Payload { reason: error.to_string() }
+}
+
 /// The stored form of some content.
 ///
 /// # Errors
 /// [`StoreError::TooLarge`], and [`StoreError::Payload`] where the content can't be written.
 pub fn encode(published: &Published, sequence: u64, published_millis: u64) -> Result<Vec<u8>, StoreError> {
-    // By way of `Value`, here and in `decode`: one typed (de)serialiser in the wasm instead of one per format.
-    let unreadable = |reason: String| StoreError::Payload { reason };
-    let value = serde_json::to_value(published).map_err(|error| unreadable(error.to_string()))?;
-    let payload = rmp_serde::to_vec(&value).map_err(|error| unreadable(error.to_string()))?;
+    let value = json::value(published).map_err(payload_error)?;
+    let payload = json::text(&value).into_bytes();
     let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -148,9 +151,7 @@ pub fn decode(bytes: &[u8]) -> Result<Stored, StoreError> {
     if digest16(body) != checksum || digest16(payload) != version.0 {
         return Err(StoreError::Checksum);
     }
-    let raw: Value =
-        rmp_serde::from_slice(payload).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
-    let (published, warnings) = lenient(raw)?;
+    let (published, warnings) = lenient(json::parse(payload).map_err(payload_error)?)?;
     Ok(Stored {
         version,
         sequence: u64::from_le_bytes(array(field(6, 14))),
@@ -178,9 +179,7 @@ fn lenient(mut raw: Value) -> Result<(Published, Vec<Warning>), StoreError> {
         keep_readable::<super::wire::Block>(config, "blocks", &mut warnings);
         keep_readable::<super::wire::Slot>(config, "slots", &mut warnings);
     }
-    let published =
-        Published::deserialize(&raw).map_err(|error| StoreError::Payload { reason: error.to_string() })?;
-    Ok((published, warnings))
+    Ok((json::shape(&raw).map_err(payload_error)?, warnings))
 }
 
 fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
@@ -189,7 +188,7 @@ fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, w
     items.retain(|item| {
         let pointer = format!("/{list}/{position}");
         position += 1;
-        match T::deserialize(item) {
+        match json::shape::<T>(item) {
             Ok(_) => true,
             Err(error) => {
                 warnings.push(Warning::error(pointer, format_args!("left out: {error}")));

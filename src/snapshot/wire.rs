@@ -1,9 +1,9 @@
 //! The stored shapes: the only types whose field names leave the process. A name here is a promise; a new
 //! field is optional. Everything is plain text and numbers; `compile` checks and turns it into a `Snapshot`.
 
+use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// What a marketer configures: one site. Written as `edgeloom.toml`, sent as JSON.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -143,8 +143,9 @@ pub struct Block {
     /// HTML with holes `{{field}}`, `{{image.src}}`, `{{image.alt}}`; each is escaped for where it stands.
     pub template: String,
     /// What fills the holes.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: BTreeMap<String, Field>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, Field>"))]
+    pub fields: SortedMap<String, Field>,
 }
 
 /// A typed value of a block.

@@ -1,18 +1,19 @@
-//! The stored and sent form of statistics: one shape for MessagePack (between objects) and JSON (status API).
+//! The stored and sent form of statistics: JSON, in an envelope between objects and bare in the status API.
 //!
 //! ```text
 //! bytes     what
 //! 0         format; this code writes 1 and refuses others
-//! 1..n−16   the shape as MessagePack with names
+//! 1..n−16   the shape as JSON
 //! n−16..n   checksum: first 16 bytes of SHA-256 of everything before it
 //! ```
 
 use super::{Counts, GoalCounts, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
+use crate::json;
+use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::fmt;
 
 const FORMAT: u8 = 1;
@@ -59,9 +60,8 @@ impl Statistics {
     /// [`StatisticsError::Payload`] where the encoder refuses.
     pub fn to_bytes(&self) -> Result<Vec<u8>, StatisticsError> {
         let mut bytes = vec![FORMAT];
-        // By way of `Value`: one typed serialiser in the wasm for both forms.
-        let value = serde_json::to_value(Shape::of(self)).map_err(payload)?;
-        rmp_serde::encode::write(&mut bytes, &value).map_err(payload)?;
+        let value = json::value(&Shape::of(self)).map_err(payload)?;
+        bytes.extend_from_slice(json::text(&value).as_bytes());
         let checksum = Sha256::digest(&bytes);
         bytes.extend(checksum.iter().take(CHECKSUM));
         Ok(bytes)
@@ -82,8 +82,7 @@ impl Statistics {
             return Err(StatisticsError::Damaged);
         }
         let content = body.get(1..).ok_or(StatisticsError::Damaged)?;
-        let value: serde_json::Value = rmp_serde::from_slice(content).map_err(payload)?;
-        let shape = Shape::deserialize(&value).map_err(payload)?;
+        let shape: Shape = json::read(content).map_err(payload)?;
         Self::try_from(shape).map_err(payload)
     }
 }
@@ -109,7 +108,7 @@ impl<'de> Deserialize<'de> for Statistics {
 #[serde(default)]
 struct Shape {
     counts: Vec<Row>,
-    refused: BTreeMap<String, u64>,
+    refused: SortedMap<String, u64>,
     repeats: u64,
 }
 
@@ -136,7 +135,7 @@ struct Goal {
     value_micros: Digits<i128>,
 }
 
-/// A number of more than 53 bits, as decimal text: JSON numbers would lose digits in JavaScript, MessagePack has none.
+/// A number of more than 53 bits, as decimal text: JSON numbers would lose digits in JavaScript.
 #[derive(Default, Clone, Copy)]
 struct Digits<N>(N);
 
@@ -187,7 +186,7 @@ impl TryFrom<Shape> for Statistics {
                 exposures: row.exposures,
                 propensity_units: row.propensity_units.0,
                 inverse_units: row.inverse_units.0,
-                goals: BTreeMap::new(),
+                goals: SortedMap::new(),
             };
             for goal in &row.goals {
                 let own = GoalCounts { n: goal.n, value_micros: goal.value_micros.0 };
@@ -232,7 +231,7 @@ mod tests {
             for (slot, arm, held_out, (exposures, propensity_units, inverse_units), goals) in rows {
                 let treatment = Treatment::from_parts(arm.as_deref(), held_out).unwrap();
                 let mut counts =
-                    Counts { exposures, propensity_units, inverse_units, goals: BTreeMap::new() };
+                    Counts { exposures, propensity_units, inverse_units, goals: SortedMap::new() };
                 for (goal, (n, value_micros)) in goals {
                     counts.add_goal(&GoalId::new(&goal).unwrap(), GoalCounts { n, value_micros: i128::from(value_micros) << 40 });
                 }

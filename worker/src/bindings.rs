@@ -1,6 +1,7 @@
 //! What the Worker is given by its environment: names of bindings, and the settings, read once per isolate.
 
 use crate::secret::Secrets;
+use edgeloom::json::number::decimal;
 use edgeloom::receipt::{Keyring, Purpose};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
@@ -102,8 +103,5 @@ fn client_key(secret: &str) -> Hmac<Sha256> {
 /// A variable or secret as text; numbers of `[vars]` come as numbers.
 fn text(env: &Env, name: &str) -> Option<String> {
     let value = js_sys::Reflect::get(env, &JsValue::from_str(name)).ok()?;
-    value
-        .as_string()
-        .or_else(|| value.as_f64().map(|number| number.to_string()))
-        .filter(|text| !text.is_empty())
+    value.as_string().or_else(|| value.as_f64().map(decimal)).filter(|text| !text.is_empty())
 }

@@ -2,7 +2,7 @@
 //! some kilobytes, and every cold start pays for them.
 
 use edgeloom::event::Event;
-use serde::Deserialize;
+use edgeloom::json;
 use serde_json::Value;
 
 /// Any JSON, nested 128 levels at most.
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// # Errors
 /// What is wrong, and where.
 pub fn read(bytes: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+    json::parse(bytes).map_err(|error| error.to_string())
 }
 
 /// A field with text.
@@ -30,5 +30,5 @@ pub fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
 
 /// An event in its stored form.
 pub fn event(value: &Value) -> Option<Event> {
-    Event::deserialize(value).ok()
+    json::shape(value).ok()
 }

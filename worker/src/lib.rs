@@ -9,12 +9,12 @@
 mod admin;
 mod bindings;
 mod collect;
-mod deadline;
 mod faults;
 mod health;
 mod json;
 mod ledger;
 pub mod page;
+mod platform;
 mod problem;
 mod queue;
 mod refusals;

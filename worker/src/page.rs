@@ -142,7 +142,7 @@ fn fill(
         "mode": visit.mode,
         "slots": island,
     });
-    plan.tail = json_island(ISLAND, &decisions.to_string(), None);
+    plan.tail = json_island(ISLAND, &edgeloom::json::text(&decisions), None);
     if visit.mode != Mode::Contextual && watched {
         plan.tail.push_str(BEACON);
     }

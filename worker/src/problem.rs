@@ -79,7 +79,7 @@ impl Problem {
 
     /// The response.
     pub fn respond(&self) -> Response {
-        let body = serde_json::to_vec(self).unwrap_or_default();
+        let body = edgeloom::json::write(self).into_bytes();
         let response = respond::with(self.status, "application/problem+json", body);
         for (name, value) in &self.headers {
             respond::set(&response, name, value);

@@ -106,8 +106,8 @@ async fn raise(env: &Env, message: &RawMessage) {
 }
 
 async fn tell_root(env: &Env, path: &str, letter: &DeadLetter) -> bool {
-    let Ok(body) = serde_json::to_vec(letter) else { return false };
-    match root_call::post(env, &settings(env).site, path, &[], &body).await {
+    match root_call::post(env, &settings(env).site, path, &[], edgeloom::json::write(letter).as_bytes()).await
+    {
         Ok(response) => response.status_code() < 300,
         Err(error) => {
             console_error!("queue: the root was not told: {error}");

@@ -6,12 +6,13 @@
 use crate::bindings::settings;
 use crate::ledger::deliver::deliver_refusals;
 use crate::ledger::shard_name;
+use crate::platform;
 use crate::request::now_millis;
 use edgeloom::event::Refusal;
 use edgeloom::statistics::Statistics;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use worker::{Context, Delay, Env};
+use worker::{Context, Env};
 
 /// At most one call a second for refusals alone: they may come from somebody who sends nothing else, in masses.
 const FLUSH_MILLIS: u64 = 1_000;
@@ -48,7 +49,7 @@ pub fn flush_later(env: &Env, ctx: &Context) {
     FLUSHING_SINCE.set(now);
     let env = env.clone();
     ctx.wait_until(async move {
-        Delay::from(Duration::from_millis(FLUSH_MILLIS)).await;
+        platform::sleep(Duration::from_millis(FLUSH_MILLIS)).await;
         FLUSHING_SINCE.set(0);
         let refused = take();
         if refused == Statistics::default() {

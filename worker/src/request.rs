@@ -1,6 +1,6 @@
 //! Reading requests: headers, origin and a body that can't be larger than allowed.
 
-use futures_util::TryStreamExt;
+use crate::platform;
 use worker::Request;
 
 /// Milliseconds since the epoch.
@@ -44,14 +44,6 @@ pub async fn body(request: &mut Request, limit_bytes: usize) -> Result<Vec<u8>, 
     if said.is_some_and(|length| length > limit_bytes) {
         return Err(BodyError::TooLarge);
     }
-    // A request without a body has no stream.
-    let Ok(mut stream) = request.stream() else { return Ok(Vec::new()) };
-    let mut body = Vec::with_capacity(said.unwrap_or(0));
-    while let Some(chunk) = stream.try_next().await.map_err(|_| BodyError::Broken)? {
-        if body.len() + chunk.len() > limit_bytes {
-            return Err(BodyError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
+    let body = platform::body(request.inner().as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
+    body.ok_or(BodyError::TooLarge)
 }

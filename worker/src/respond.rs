@@ -23,10 +23,7 @@ pub fn with(status: u16, content_type: &str, body: Vec<u8>) -> Response {
 
 /// A JSON response.
 pub fn json(status: u16, value: &impl Serialize) -> Response {
-    match serde_json::to_vec(value) {
-        Ok(body) => with(status, "application/json", body),
-        Err(_) => with(500, "application/json", Vec::new()),
-    }
+    with(status, "application/json", edgeloom::json::write(value).into_bytes())
 }
 
 /// Sets one header; a value that is no header text leaves it out.

@@ -3,9 +3,8 @@
 //! Values are shared between requests, promises never: awaiting another request's I/O is an error of the runtime.
 
 use crate::bindings::{STATE, Settings, settings};
-use crate::deadline::within;
-use crate::faults;
 use crate::request::now_millis;
+use crate::{faults, platform};
 use edgeloom::snapshot::{Snapshot, compile, store};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,7 +14,7 @@ use worker::{Env, console_error};
 /// What to decide from where nothing was ever published; may be empty.
 static BUNDLED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bundled.snapshot"));
 /// Seconds a data centre keeps the value; the platform's least.
-const CACHE_SECS: u64 = 30;
+const CACHE_SECS: u32 = 30;
 /// How long KV may take; whoever waits then goes on with the last good one.
 const LOAD_LIMIT: Duration = Duration::from_secs(2);
 /// A load that has not ended after this time never will; then another one may start.
@@ -155,13 +154,8 @@ pub async fn load(env: &Env) {
     faults::at_load();
     let settings = settings(env);
     MEMORY.with_borrow_mut(|memory| memory.loading_since = Some(now_millis()));
-    let answer = match env.kv(STATE) {
-        Ok(kv) => {
-            let get = kv.get(&settings.snapshot_key()).cache_ttl(CACHE_SECS);
-            within(LOAD_LIMIT, async { Ok(get.bytes().await?) }).await.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(error.to_string()),
-    };
+    let key = settings.snapshot_key();
+    let answer = platform::kv_get(env, STATE, &key, CACHE_SECS, LOAD_LIMIT).await;
     MEMORY.with_borrow_mut(|memory| {
         memory.loading_since = None;
         memory.asked_millis = Some(now_millis());
@@ -169,7 +163,7 @@ pub async fn load(env: &Env) {
             Ok(Some(bytes)) => memory.take(&bytes, &settings.site),
             Ok(None) if memory.source == Source::Kv => memory.log_once("missing", "the key is gone"),
             Ok(None) => {}
-            Err(error) => memory.log_once("failed", &error),
+            Err(error) => memory.log_once("failed", &error.to_string()),
         }
     });
 }

@@ -1,6 +1,7 @@
 //! Checks a configuration before it is stored: every field that is wrong or unknown is named.
 
 use crate::problem::{FieldError, Problem};
+use edgeloom::json::{self, JsonError};
 use edgeloom::snapshot::wire::{self, Config};
 use edgeloom::snapshot::{Severity, check as compile_check};
 use serde::Deserialize;
@@ -24,7 +25,7 @@ pub fn check(body: &[u8], site: &str) -> Result<(String, Vec<FieldError>), Probl
     if !errors.is_empty() {
         return Err(refused(errors));
     }
-    Ok((canonical.to_string(), remarks))
+    Ok((json::text(&canonical), remarks))
 }
 
 fn refused(errors: Vec<FieldError>) -> Problem {
@@ -37,16 +38,16 @@ fn at(pointer: &str, detail: impl ToString) -> FieldError {
 
 /// The configuration, and the fields it has too many.
 fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
-    let raw = crate::json::read(body).map_err(|error| refused(vec![at("", error)]))?;
-    let config = Config::deserialize(&raw).map_err(|error| refused(wrong_types(&raw, &error)))?;
-    let canonical = serde_json::to_value(&config).map_err(|error| refused(vec![at("", error)]))?;
+    let raw = json::parse(body).map_err(|error| refused(vec![at("", error)]))?;
+    let config = json::shape::<Config>(&raw).map_err(|error| refused(wrong_types(&raw, &error)))?;
+    let canonical = json::value(&config).map_err(|error| refused(vec![at("", error)]))?;
     let mut unknown = Vec::new();
     surplus(&raw, &canonical, &mut String::new(), &mut unknown);
     Ok((canonical, config, unknown))
 }
 
 /// The fields of the wrong shape, one of each item; what is left is looked for in the whole.
-fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
+fn wrong_types(raw: &Value, whole: &JsonError) -> Vec<FieldError> {
     let mut errors = Vec::new();
     items::<wire::Audience>(raw, "audiences", &mut errors);
     items::<wire::Goal>(raw, "goals", &mut errors);
@@ -60,7 +61,7 @@ fn wrong_types(raw: &Value, whole: &serde_json::Error) -> Vec<FieldError> {
 
 fn items<T: for<'de> Deserialize<'de>>(raw: &Value, list: &str, errors: &mut Vec<FieldError>) {
     for (position, item) in raw.get(list).and_then(Value::as_array).into_iter().flatten().enumerate() {
-        if let Err(error) = T::deserialize(item) {
+        if let Err(error) = json::shape::<T>(item) {
             errors.push(at(&format!("/{list}/{position}{}", culprit::<T>(item)), error));
         }
     }
@@ -83,7 +84,7 @@ fn culprit<T: for<'de> Deserialize<'de>>(item: &Value) -> String {
                 Some(Value::Array(items)) => drop(name.parse().map(|position: usize| items.remove(position))),
                 _ => {}
             }
-            T::deserialize(&rest).is_ok()
+            json::shape::<T>(&rest).is_ok()
         };
         match names.iter().find(|name| is_wrong(name)) {
             Some(name) => push(&mut pointer, name),

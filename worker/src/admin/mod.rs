@@ -9,7 +9,7 @@ use crate::bindings::settings;
 use crate::ledger::root_call;
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, own_origin};
-use crate::{json, respond};
+use crate::{json, platform, respond};
 use serde::Serialize;
 use worker::{Env, Method, Request, Response, console_error};
 
@@ -84,14 +84,14 @@ async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Respon
     lines.extend(matches.as_deref().map(|tag| ("if-match", tag)));
     lines.extend(absent.as_deref().map(|tag| ("if-none-match", tag)));
     let path = with_message("/config", &request);
-    let mut answer = root_call::post(env, &settings.site, &path, &lines, json.as_bytes())
+    let answer = root_call::post(env, &settings.site, &path, &lines, json.as_bytes())
         .await
         .map_err(unreachable_root)?;
     if answer.status_code() != 200 {
         return Ok(answer);
     }
     let tag = answer.headers().get("etag").ok().flatten().unwrap_or_default();
-    let bytes = answer.bytes().await.map_err(unreachable_root)?;
+    let bytes = platform::answer_body(answer).await.map_err(unreachable_root)?;
     let told = json::read(&bytes).map_err(unreachable_root)?;
     let told = Stored { version: json::text(&told, "version").unwrap_or_default(), warnings: &warnings };
     let response = respond::json(200, &told);

@@ -2,7 +2,7 @@
 
 use crate::bindings::{INGEST_LIMIT, Settings};
 use crate::request::{header, now_millis, own_origin};
-use crate::respond;
+use crate::{platform, respond};
 use worker::{Env, Request, Response, console_error};
 
 /// Where a request comes from.
@@ -62,10 +62,13 @@ pub fn has_text_type(request: &Request) -> bool {
 
 /// Whether a client stays within the rate; where nothing counts rates, everybody does.
 pub async fn is_within_rate(request: &Request, env: &Env, settings: &Settings) -> bool {
-    let Ok(limiter) = env.rate_limiter(INGEST_LIMIT) else { return true };
+    if !js_sys::Reflect::has(env, &INGEST_LIMIT.into()).unwrap_or(false) {
+        return true;
+    }
     let address = header(request, "cf-connecting-ip").unwrap_or_default();
-    match limiter.limit(settings.client_name(&address, now_millis())).await {
-        Ok(outcome) => outcome.success,
+    let client = settings.client_name(&address, now_millis());
+    match platform::is_within_rate(env, INGEST_LIMIT, &client).await {
+        Ok(is_within) => is_within,
         Err(error) => {
             console_error!("collect: the rate limiter failed: {error}");
             true

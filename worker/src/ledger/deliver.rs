@@ -4,14 +4,14 @@ use super::overflow;
 use super::{Batch, Groups, Outcomes};
 use crate::bindings::SHARD;
 use crate::faults;
+use crate::platform::{self, Call};
 use crate::refusals;
 use edgeloom::event::Event;
 use edgeloom::statistics::Statistics;
-use futures_util::future::{Either, join_all, select};
-use std::pin::pin;
+use futures_util::future::join_all;
 use std::time::Duration;
 use wasm_bindgen::JsValue;
-use worker::{Delay, Env, Error, Headers, Method, Request, RequestInit, console_error};
+use worker::{Env, Error, Response, console_error};
 
 /// Beyond this the queue is faster. A late commit and the queued copy meet in the shard, where one is a repeat.
 const LIMIT: Duration = Duration::from_millis(1_500);
@@ -78,47 +78,48 @@ pub async fn deliver_refusals(env: &Env, shard: &str, refused: &Statistics) -> b
 }
 
 async fn call(env: &Env, shard: &str, batch: &Batch, fault: Option<&str>) -> Result<Outcomes, Failure> {
-    let body = serde_json::to_string(batch).map_err(|_| Failure::Other)?;
+    let body = edgeloom::json::write(batch);
     match call_once(env, shard, &body, fault).await {
         Err(Failure::Retryable) => call_once(env, shard, &body, fault).await,
         answer => answer,
     }
 }
 
-/// One call; with a new stub, for one that failed stays broken.
+/// One call.
 async fn call_once(env: &Env, shard: &str, body: &str, fault: Option<&str>) -> Result<Outcomes, Failure> {
     let failed = |error: Error| {
         console_error!("ledger: a shard failed: {error}");
         failure(&error)
     };
-    let request = post("http://shard/events", body, fault).map_err(failed)?;
-    let stub =
-        env.durable_object(SHARD).and_then(|namespace| namespace.get_by_name(shard)).map_err(failed)?;
-    let answer = async {
-        let mut response = stub.fetch_with_request(request).await?;
-        match response.status_code() {
-            200 => Outcomes::read(&response.bytes().await?).map_err(Error::RustError),
-            status => Err(Error::RustError(format!("status {status}"))),
+    let response = post(env, shard, "/events", body, fault).await.map_err(failed)?;
+    match response.status_code() {
+        200 => {
+            let bytes = platform::answer_body(response).await.map_err(failed)?;
+            Outcomes::read(&bytes).map_err(|error| failed(Error::RustError(error)))
         }
-    };
-    match select(pin!(answer), pin!(Delay::from(LIMIT))).await {
-        Either::Left((answer, _)) => answer.map_err(failed),
-        Either::Right(_) => {
-            console_error!("ledger: a shard is late");
-            Err(Failure::Other)
-        }
+        status => Err(failed(Error::RustError(format!("status {status}")))),
     }
 }
 
-fn post(url: &str, body: &str, fault: Option<&str>) -> worker::Result<Request> {
-    let mut init = RequestInit::new();
-    init.with_method(Method::Post).with_body(Some(JsValue::from_str(body)));
-    if let Some(fault) = fault {
-        let headers = Headers::new();
-        headers.set(faults::HEADER, fault)?;
-        init.with_headers(headers);
-    }
-    Request::new_with_init(url, &init)
+async fn post(
+    env: &Env,
+    shard: &str,
+    path: &str,
+    body: &str,
+    fault: Option<&str>,
+) -> worker::Result<Response> {
+    let line = fault.map(|fault| (faults::HEADER, fault));
+    let lines = line.as_slice();
+    let call = Call {
+        binding: SHARD,
+        name: shard,
+        path,
+        method: "POST",
+        lines,
+        body: Some(body.as_bytes()),
+        limit: LIMIT,
+    };
+    call.send(env).await
 }
 
 /// What the runtime says of an error: `overloaded` wins, for a retry would make it worse.
@@ -132,11 +133,7 @@ fn failure(error: &Error) -> Failure {
 
 /// Rings a shard's alarm.
 pub async fn wake(env: &Env, shard: &str) {
-    let stub = env.durable_object(SHARD).and_then(|namespace| namespace.get_by_name(shard));
-    let request = post("http://shard/wake", "", None);
-    if let (Ok(stub), Ok(request)) = (stub, request)
-        && let Err(error) = stub.fetch_with_request(request).await
-    {
+    if let Err(error) = post(env, shard, "/wake", "", None).await {
         console_error!("ledger: a shard does not wake: {error}");
     }
 }

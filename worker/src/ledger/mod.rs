@@ -26,7 +26,7 @@ use crate::json;
 use edgeloom::event::Event;
 use edgeloom::fold::Outcome;
 use edgeloom::statistics::Statistics;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Shard of logs that come without receipts; it never forgets, so that an old log sent again stays a repeat.
@@ -88,7 +88,7 @@ impl Batch {
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let value = json::read(bytes)?;
         let events = json::items(&value, "events").iter().map(json::event).collect::<Option<Vec<_>>>();
-        let refused = value.get("refused").map(Statistics::deserialize).transpose();
+        let refused = value.get("refused").map(edgeloom::json::shape::<Statistics>).transpose();
         Ok(Self {
             events: events.ok_or("an event can't be read")?,
             refused: refused.map_err(|error| error.to_string())?.unwrap_or_default(),

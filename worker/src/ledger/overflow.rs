@@ -1,10 +1,10 @@
 //! The queue for events that no shard took in time: what a message holds, and how messages are sent.
 
 use crate::bindings::OVERFLOW;
-use crate::json;
+use crate::{json, platform};
 use edgeloom::event::Event;
 use serde::Serialize;
-use worker::{BatchMessageBuilder, Env, Error, MessageBuilder, QueueContentType, Result};
+use worker::{Env, Error, Result};
 
 /// Events per message: some 30 KB of the 128 KB allowed. A message costs the same with one event or with a hundred.
 const MESSAGE_EVENTS: usize = 100;
@@ -26,16 +26,10 @@ pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>)
     if fault.is_some_and(|fault| fault.contains("queue-refuse")) {
         return Err(Error::RustError("refused on demand".into()));
     }
-    let queue = env.queue(OVERFLOW)?;
-    let texts: Vec<String> = events
-        .chunks(MESSAGE_EVENTS)
-        .map(|events| serde_json::to_string(&Sent { shard, events }))
-        .collect::<std::result::Result<_, _>>()?;
+    let texts: Vec<String> =
+        events.chunks(MESSAGE_EVENTS).map(|events| edgeloom::json::write(&Sent { shard, events })).collect();
     for texts in texts.chunks(CALL_MESSAGES) {
-        let messages = texts
-            .iter()
-            .map(|text| MessageBuilder::new(text.as_str()).content_type(QueueContentType::Text).build());
-        queue.send_batch(BatchMessageBuilder::new().messages(messages.collect::<Vec<_>>()).build()).await?;
+        platform::queue_send(env, OVERFLOW, texts).await?;
     }
     Ok(())
 }

@@ -2,13 +2,13 @@
 
 use super::root_store::{MAX_ROW_BYTES, Meta, SnapshotRow, Store};
 use crate::bindings::{STATE, Settings};
-use crate::deadline::within;
+use crate::platform;
 use crate::request::now_millis;
 use edgeloom::snapshot::wire::{Config, Published};
 use edgeloom::snapshot::{learn, store};
 use std::cell::Cell;
 use std::time::Duration;
-use worker::{Delay, Env, Error, Result, State};
+use worker::{Env, Error, Result, State};
 
 /// The platform takes one write per second and key; a little more, for its clock is not ours.
 const LEAST_WRITE_MILLIS: u64 = 1_100;
@@ -62,7 +62,7 @@ impl Writer {
     /// KV or SQLite; the snapshot stays stored and unwritten.
     pub async fn write(&self, state: &State, env: &Env, settings: &Settings, again: bool) -> Result<()> {
         while self.is_busy.replace(true) {
-            Delay::from(Duration::from_millis(20)).await;
+            platform::sleep(Duration::from_millis(20)).await;
         }
         // Given back also when this future is dropped in the middle.
         let _turn = Turn(&self.is_busy);
@@ -77,12 +77,11 @@ impl Writer {
         loop {
             let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());
             if rest > 0 {
-                Delay::from(Duration::from_millis(rest.min(LEAST_WRITE_MILLIS))).await;
+                platform::sleep(Duration::from_millis(rest.min(LEAST_WRITE_MILLIS))).await;
             }
             self.written_millis.set(now_millis());
             tries += 1;
-            let put = env.kv(STATE)?.put_bytes(&settings.snapshot_key(), &bytes)?;
-            match within(WRITE_LIMIT, async { Ok(put.execute().await?) }).await {
+            match platform::kv_put(env, STATE, &settings.snapshot_key(), &bytes, WRITE_LIMIT).await {
                 Ok(()) => break,
                 Err(error) if tries >= TRIES => return Err(error),
                 Err(_) => {}
@@ -97,8 +96,7 @@ impl Writer {
     /// KV or SQLite.
     pub async fn is_missing(&self, state: &State, env: &Env, settings: &Settings) -> Result<bool> {
         let Some(latest) = Store::open(state)?.latest()? else { return Ok(false) };
-        let get = env.kv(STATE)?.get(&settings.snapshot_key());
-        let found = within(WRITE_LIMIT, async { Ok(get.bytes().await?) }).await?;
+        let found = platform::kv_get(env, STATE, &settings.snapshot_key(), 0, WRITE_LIMIT).await?;
         let stored = found.and_then(|bytes| store::decode(&bytes).ok());
         Ok(stored.is_none_or(|stored| stored.sequence < latest.sequence))
     }
@@ -117,6 +115,5 @@ impl Drop for Turn<'_> {
 /// # Errors
 /// Text that is no configuration.
 pub fn stored_config(json: &str) -> Result<Config> {
-    let value = crate::json::read(json.as_bytes()).map_err(Error::RustError)?;
-    Ok(serde::Deserialize::deserialize(&value)?)
+    edgeloom::json::read(json.as_bytes()).map_err(|error| Error::RustError(error.to_string()))
 }

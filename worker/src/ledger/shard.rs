@@ -8,7 +8,7 @@ use super::{Batch, IMPORT, Outcomes, root_call};
 use crate::bindings::{Settings, settings};
 use crate::problem::Problem;
 use crate::request::{self, now_millis};
-use crate::{faults, respond};
+use crate::{faults, platform, respond};
 use edgeloom::event::{Event, Refusal};
 use edgeloom::fold::fold;
 use edgeloom::statistics::Statistics;
@@ -17,7 +17,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use worker::{
-    Delay, DurableObject, Env, Error, Method, Request, Response, Result, State, console_error, durable_object,
+    DurableObject, Env, Error, Method, Request, Response, Result, State, console_error, durable_object,
 };
 
 /// How long a commit waits for company. One commit writes the statistics once, so company is what makes it cheap.
@@ -104,7 +104,7 @@ impl Inner {
         match fault.as_deref() {
             Some("shard-panic") => faults::panic_now("shard"),
             Some("shard-throw") => return Err(Problem::internal()),
-            Some("shard-slow") => Delay::from(Duration::from_secs(3)).await,
+            Some("shard-slow") => platform::sleep(Duration::from_secs(3)).await,
             _ => {}
         }
         let body = request::body(&mut request, MAX_BODY_BYTES).await;
@@ -129,7 +129,7 @@ impl Inner {
             let inner = Rc::clone(&self);
             // Not in this request's own future: when its client goes away, the others must not wait for ever.
             self.state.wait_until(async move {
-                Delay::from(Duration::from_millis(GROUP_MILLIS)).await;
+                platform::sleep(Duration::from_millis(GROUP_MILLIS)).await;
                 inner.commit_group();
             });
         }

@@ -1,9 +1,10 @@
 //! Bars of the status page, as inline SVG: attributes only, so that the strictest policy lets them be drawn.
 
 use crate::ledger::report::Rate;
+use edgeloom::json::number::fixed;
 
 /// Width of a chart in its own units.
-const WIDTH: f64 = 200.0;
+const WIDTH: u32 = 200;
 
 /// A share as text: two significant digits, never a rounded 0 or 100 % that is not one.
 pub fn percent(share: f64) -> String {
@@ -11,11 +12,11 @@ pub fn percent(share: f64) -> String {
     if percent > 0.0 && percent < 0.01 {
         "<0.01 %".replace('<', "&lt;")
     } else if percent < 1.0 {
-        format!("{percent:.2} %")
+        format!("{} %", fixed(percent, 2))
     } else if percent > 99.9 && percent < 100.0 {
         "&gt;99.9 %".to_string()
     } else {
-        format!("{percent:.1} %")
+        format!("{} %", fixed(percent, 1))
     }
 }
 
@@ -35,13 +36,14 @@ pub fn scale_of<'r>(rates: impl Iterator<Item = &'r Rate>) -> f64 {
 
 /// An interval with its mean.
 pub fn interval(rate: &Rate, scale: f64) -> String {
-    let x = |share: f64| (share / scale).clamp(0.0, 1.0) * WIDTH;
+    let x = |share: f64| (share / scale).clamp(0.0, 1.0) * f64::from(WIDTH);
     let (low, high, mean) = (x(rate.low), x(rate.high), x(rate.mean));
-    let width = (high - low).max(1.0);
+    let width = fixed((high - low).max(1.0), 1);
+    let (low, mean) = (fixed(low, 1), fixed(mean, 1));
     format!(
         "<svg viewBox=\"0 0 {WIDTH} 16\" role=\"img\" aria-label=\"{} to {}\"><path class=\"axis\" d=\"M0 8H{WIDTH}\"/>\
-         <rect class=\"interval\" x=\"{low:.1}\" y=\"4\" width=\"{width:.1}\" height=\"8\" rx=\"2\"/>\
-         <path class=\"mean\" d=\"M{mean:.1} 1V15\"/></svg>",
+         <rect class=\"interval\" x=\"{low}\" y=\"4\" width=\"{width}\" height=\"8\" rx=\"2\"/>\
+         <path class=\"mean\" d=\"M{mean} 1V15\"/></svg>",
         percent(rate.low),
         percent(rate.high),
     )
@@ -49,10 +51,10 @@ pub fn interval(rate: &Rate, scale: f64) -> String {
 
 /// A share of the whole.
 pub fn bar(share: f64) -> String {
-    let width = share.clamp(0.0, 1.0) * 100.0;
+    let width = fixed(share.clamp(0.0, 1.0) * 100.0, 1);
     format!(
         "<svg viewBox=\"0 0 100 8\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"100\" height=\"8\"/>\
-         <rect class=\"part\" width=\"{width:.1}\" height=\"8\"/></svg>"
+         <rect class=\"part\" width=\"{width}\" height=\"8\"/></svg>"
     )
 }
 

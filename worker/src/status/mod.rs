@@ -7,7 +7,7 @@ use crate::bindings::settings;
 use crate::ledger::report::{ArmReport, Rate, SlotReport, Status};
 use crate::ledger::root_call;
 use crate::problem::Problem;
-use crate::respond;
+use crate::{platform, respond};
 use base64ct::{Base64, Encoding};
 use chart::{bar, interval, percent, scale_of};
 use edgeloom::block::escape;
@@ -25,11 +25,11 @@ pub async fn answer(request: &Request, env: &Env) -> Result<Response, Problem> {
     let settings = settings(env);
     login(request, &settings.admin)
         .ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
-    let mut answer = root_call::get(env, &settings.site, "/page").await.map_err(unreachable_root)?;
+    let answer = root_call::get(env, &settings.site, "/page").await.map_err(unreachable_root)?;
     if answer.status_code() != 200 {
         return Ok(answer);
     }
-    let html = answer.bytes().await.map_err(unreachable_root)?;
+    let html = platform::answer_body(answer).await.map_err(unreachable_root)?;
     let response = respond::with(200, "text/html; charset=utf-8", html);
     // Nothing may run or load, except this very style sheet.
     let style = Base64::encode_string(&Sha256::digest(STYLE));

@@ -1,0 +1,64 @@
+// Calls to the platform that take or give objects, one function each: what is one line here would be kilobytes of wasm.
+
+/** The outcome of a promise, or an error once the limit has passed. */
+async function within(millis, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${millis} ms`)), millis);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A request to a Durable Object, by name; `lines` are names and values of headers in turn. */
+export function callObject(env, binding, name, path, method, lines, body, millis) {
+  const headers = new Headers();
+  for (let i = 0; i < lines.length; i += 2) headers.set(lines[i], lines[i + 1]);
+  return within(millis, env[binding].getByName(name).fetch(`http://${binding.toLowerCase()}${path}`, { method, headers, body }));
+}
+
+/** The bytes of a KV value, or null. */
+export async function kvGet(env, binding, key, cacheTtl, millis) {
+  const buffer = await within(millis, env[binding].get(key, { type: "arrayBuffer", ...(cacheTtl > 0 && { cacheTtl }) }));
+  return buffer && new Uint8Array(buffer);
+}
+
+export function kvPut(env, binding, key, bytes, millis) {
+  return within(millis, env[binding].put(key, bytes));
+}
+
+/** Sends texts as messages of their own. */
+export function queueSend(env, binding, texts) {
+  return env[binding].sendBatch(texts.map((body) => ({ body, contentType: "text" })));
+}
+
+/** Whether a client stays within the rate. */
+export async function isWithinRate(env, binding, key) {
+  return (await env[binding].limit({ key })).success;
+}
+
+/** The body of a request or an answer; null when it has more bytes than allowed. */
+export async function bodyOf(message, limit) {
+  if (!message.body) return new Uint8Array();
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of message.body) {
+    length += chunk.length;
+    if (length > limit) return null;
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+export function sleep(millis) {
+  return new Promise((resolve) => setTimeout(resolve, millis));
+}
