@@ -1,7 +1,7 @@
 // The guard in front of the wasm: it restarts a dead instance, keeps deadlines and fails open to the origin.
 // It decides nothing: what a page gets is `plan` in src/page.rs, how bytes move is page.mjs.
 
-import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
 import { page } from "./page.mjs";
 import { failOpen, passThrough, problem } from "./origin.mjs";
@@ -102,12 +102,13 @@ export class Root extends DurableObject {
   }
 }
 
-export default class extends WorkerEntrypoint {
-  async fetch(request) {
+// A plain object: an instance of an entry point class for each request would cost a tenth of a page view.
+export default {
+  async fetch(request, env, ctx) {
     const at = request.url.indexOf("/", 8);
     if (at >= 0 && request.url.startsWith(API, at)) {
       try {
-        return await guard(15_000, () => wasm.api(request, this.env, this.ctx));
+        return await guard(15_000, () => wasm.api(request, env, ctx));
       } catch (error) {
         console.error("api", String(error));
         return problem(503, "Temporarily unavailable", "The service restarts; nothing was lost. Send it again.");
@@ -115,18 +116,18 @@ export default class extends WorkerEntrypoint {
     }
     // Nothing of ours ever touches a body on its way to the origin, or an upgrade.
     if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
-      return passThrough(request, this.env, ask);
+      return passThrough(request, env, ask);
     }
     try {
-      return await page(request, this.env, this.ctx, engine);
+      return await page(request, env, ctx, engine);
     } catch (error) {
-      return failOpen(request, this.env, error);
+      return failOpen(request, env, error);
     }
-  }
-  async queue(batch) {
-    await guard(30_000, () => wasm.queue(batch, this.env, this.ctx));
-  }
-  async scheduled() {
-    await guard(30_000, () => wasm.scheduled(this.env));
-  }
-}
+  },
+  async queue(batch, env, ctx) {
+    await guard(30_000, () => wasm.queue(batch, env, ctx));
+  },
+  async scheduled(_controller, env) {
+    await guard(30_000, () => wasm.scheduled(env));
+  },
+};

@@ -40,7 +40,7 @@ export function originRequest(request, env, token, { url = request.url, rewritin
   if (referer?.includes("_el=")) headers.set("referer", referer.replace(/([?&])_el=[^&#]*(&|(?=#|$))/, (_, before, after) => (after ? before : "")));
   // GET and HEAD may come with an empty body, which the runtime would refuse to send on.
   const body = request.method === "GET" || request.method === "HEAD" ? undefined : request.body;
-  return new Request(target, { method: request.method, headers, body, redirect: "manual", signal: request.signal });
+  return new Request(target, { method: request.method, headers, body, redirect: "manual" });
 }
 
 /** Whether this request has been through us before: the origin points back here. */

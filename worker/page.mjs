@@ -14,6 +14,8 @@ const MAX_WAITING = 20_000;
 const verdicts = new Map();
 /** Selectors whose element was not closed in some page: filled, it swallows what follows, so it is left alone from then on. */
 const unclosed = new Set();
+/** By address, the version of a page in which every filled slot was closed and none stood inside another: not watched again. */
+const sound = new Map();
 let waiting = [];
 let sendingSince = 0;
 /** A request that was cut off in the middle of sending frees its turn after this time. */
@@ -30,7 +32,8 @@ export async function page(request, env, ctx, engine) {
   let plan = fault === "plan-panic" ? undefined : parse(engine.ask((wasm) => wasm.plan(env, facts)));
   if (plan && isLoop(request, plan.token)) return loopPage();
 
-  const rewriting = plan ? plan.slots.length > 0 && isNavigation(request) : isNavigation(request);
+  const navigation = isNavigation(request);
+  const rewriting = navigation && (!plan || plan.slots.length > 0);
   const answer = fetchOrigin(originRequest(request, env, plan?.token, { url: plan?.url, rewriting }));
   if (plan?.cold) {
     const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
@@ -45,7 +48,7 @@ export async function page(request, env, ctx, engine) {
   if (!plan || response.webSocket) return response;
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
-  if (response.status !== 200 || !isNavigation(request)) return response;
+  if (response.status !== 200 || !navigation) return response;
   if (plan.reward && request.method === "GET" && isHtml(response)) later(plan.reward, env, ctx, engine);
   if (plan.slots.length === 0 || !rewritable(response, engine)) return response;
   if (fault === "handler-panic") for (const slot of plan.slots) slot.fault = true;
@@ -97,7 +100,10 @@ function rewritable(response, engine) {
 
 function weave(request, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
-  const page = { inside: 0 };
+  const address = plan.url ?? request.url;
+  const version = versionOf(response, plan);
+  // Watching the ends of elements costs a third of a view, so a page that was found sound is filled without.
+  const page = { inside: 0, nested: false, watched: version === undefined || sound.get(address) !== version };
   for (const slot of plan.slots) {
     if (unclosed.has(slot.css)) continue;
     try {
@@ -110,8 +116,8 @@ function weave(request, response, plan, env, ctx, engine) {
   rewriter.onDocument({
     end(end) {
       try {
-        for (const slot of plan.slots) if (slot.open > 0) learnUnclosed(slot);
         const seen = plan.slots.filter((slot) => slot.seen && !slot.open);
+        if (page.watched) learn(address, version, plan, page);
         if (seen.length === 0) return;
         for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
         const tail = csp === null ? plan.tail : engine.ask((wasm) => wasm.tail(plan.tail, csp));
@@ -122,41 +128,65 @@ function weave(request, response, plan, env, ctx, engine) {
     },
   });
   const woven = rewriter.transform(response);
-  const headers = new Headers(woven.headers);
+  const answer = new Response(woven.body, woven);
+  const { headers } = answer;
   for (const name of STALE_HEADERS) headers.delete(name);
   headers.set("cache-control", "private, no-store");
   if (plan.timing) headers.append("server-timing", plan.timing);
   if (plan.cookie) headers.append("set-cookie", plan.cookie);
-  return new Response(woven.body, { status: response.status, statusText: response.statusText, headers });
+  return answer;
+}
+
+/** What the origin calls this version of the page, with the slots that were looked for; nothing where it has no name. */
+function versionOf(response, plan) {
+  const name = response.headers.get("etag") ?? response.headers.get("last-modified");
+  return name === null ? undefined : `${name}\n${plan.slots.map((slot) => slot.css).join("\n")}`;
 }
 
 /** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
 function fill(element, slot, page) {
-  if (page.inside > 0) return;
+  if (page.inside > 0) {
+    page.nested = true;
+    return;
+  }
   try {
     if (slot.fault) throw new Error("as the fault suite asked");
     if (slot.html) {
-      const { tagName } = element;
-      // Throws for elements without an end, such as images, before anything is changed.
-      element.onEndTag((end) => {
-        page.inside--;
-        // The end of a parent also ends what was never closed, and what stood between them is lost.
-        if (end.name === tagName) slot.open--;
-      });
+      if (page.watched) watch(element, slot, page);
       element.setInnerContent(slot.html, { html: true });
-      page.inside++;
-      slot.open = (slot.open ?? 0) + 1;
     }
     slot.seen = true;
   } catch (error) {
+    page.failed = true;
     console.error("slot kept its content", slot.css, String(error));
   }
 }
 
-function learnUnclosed(slot) {
-  if (unclosed.size > 1_000) unclosed.clear();
-  unclosed.add(slot.css);
-  console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css);
+/** Notes where a filled element ends; throws for elements without an end, such as images, before anything is changed. */
+function watch(element, slot, page) {
+  const { tagName } = element;
+  element.onEndTag((end) => {
+    page.inside--;
+    // The end of a parent also ends what was never closed, and what stood between them is lost.
+    if (end.name === tagName) slot.open--;
+  });
+  page.inside++;
+  slot.open = (slot.open ?? 0) + 1;
+}
+
+/** At the end of a watched page: which slots are to be left alone, or that it needs no watching. */
+function learn(address, version, plan, page) {
+  const open = plan.slots.filter((slot) => slot.open > 0);
+  for (const slot of open) {
+    if (unclosed.size > 1_000) unclosed.clear();
+    unclosed.add(slot.css);
+    console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css);
+  }
+  // A slot without a block this time (held out, no arm) was not watched, so nothing is known of it.
+  const known = plan.slots.every((slot) => slot.html || !slot.seen);
+  if (version === undefined || open.length > 0 || page.nested || page.failed || !known) return;
+  if (sound.size > 1_000) sound.clear();
+  sound.set(address, version);
 }
 
 /** The origin redirects within the site: the receipt it never saw goes along. */

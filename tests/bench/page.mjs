@@ -54,7 +54,8 @@ function bundleOf(code) {
   return folder;
 }
 
-const origin = await startOrigin({ "*": html(PAGE) });
+// As a static server sends it; a generated page often has no name for its version.
+const origin = await startOrigin({ "/generated": html(PAGE), "*": html(PAGE, { etag: '"1"' }) });
 const workers = {
   ours: await start({ origin: origin.url }),
   proxy: await start({ origin: origin.url, bundle: bundleOf(PROXY) }),

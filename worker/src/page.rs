@@ -186,14 +186,14 @@ impl Page<'_> {
         let contextual = self.visit.mode == Mode::Contextual;
         let measured = self.watched && choice.reason != Reason::Default;
         let receipt = measured.then(|| self.receipt(slot, choice));
-        let token = receipt.as_ref().map(|receipt| self.keyring.sign(receipt));
+        // In contextual mode nothing is sent by the browser, so it needs no receipt.
+        let token = receipt.as_ref().filter(|_| !contextual).map(|receipt| self.keyring.sign(receipt));
         let mut told = json!({ "propensity": choice.propensity, "reason": choice.reason.as_str() });
         if let Some(fields) = told.as_object_mut() {
             if let Some(arm) = arm_name(slot, choice) {
                 fields.insert("arm".into(), Value::from(arm));
             }
-            // In contextual mode nothing is sent by the browser, so it needs no receipt.
-            if let Some(token) = token.as_deref().filter(|_| !contextual) {
+            if let Some(token) = token.as_deref() {
                 fields.insert("receipt".into(), Value::from(token));
                 fields.insert("place".into(), Value::from(slot.css.as_str()));
             }
@@ -206,7 +206,8 @@ impl Page<'_> {
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
             // An address is read by others: what it carries does not tell who, only what was shown.
-            let link = receipt.clone().map(|receipt| self.keyring.sign(&Receipt { unit: None, ..receipt }));
+            let link = receipt.clone().filter(|_| markup.n_links() > 0);
+            let link = link.map(|receipt| self.keyring.sign(&Receipt { unit: None, ..receipt }));
             markup.with_token(link.as_deref(), parts);
         }
         parts.push(NUL);
