@@ -11,7 +11,7 @@ import { adminOf } from "./admin.mjs";
 import { Kv, Queue, serveBindings } from "./bindings.mjs";
 import { configOf } from "./config.mjs";
 import { SECRETS, SITE, built } from "./paths.mjs";
-import { cpuSeconds, rssBytes } from "./process.mjs";
+import { cpuMillis, cpuSeconds, rssBytes } from "./process.mjs";
 
 const START_LIMIT_MILLIS = 30_000;
 
@@ -113,6 +113,8 @@ export async function start(options = {}) {
     },
     /** CPU seconds of the runtime since it was (re)started. */
     cpuSeconds: () => cpuSeconds(child.pid),
+    /** The same in milliseconds and finer; of threads that are still there. */
+    cpuMillis: () => cpuMillis(child.pid),
     /** Memory of the runtime. */
     rssBytes: () => rssBytes(child.pid),
     async stop() {

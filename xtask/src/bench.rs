@@ -5,7 +5,7 @@ use crate::process;
 use crate::project::Project;
 use crate::stamp::files_below;
 use crate::steps::step;
-use crate::{bundle, table};
+use crate::{bundle, table, wasm};
 use anyhow::{Result, bail, ensure};
 use std::fs;
 
@@ -30,6 +30,9 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     }
     build::ensure_built(project)?;
     bundle::ensure_bundled(project)?;
+    if scripts.iter().any(|script| stem(script) == "startup") {
+        wasm::build_hello(project)?;
+    }
     fs::create_dir_all(project.path("target/bench"))?;
     let mut n_missed = 0;
     for script in &scripts {

@@ -35,6 +35,10 @@ const FACES: [Face; 2] = [
     Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", host: Host::Web },
 ];
 
+/// The peer of `bench startup`; no other command builds it.
+const HELLO: Face =
+    Face { package: "edgeloom-hello", name: "index", into: "build/bench/hello", host: Host::Worker };
+
 /// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
@@ -49,13 +53,25 @@ pub enum Names {
 /// # Errors
 /// When the compiler or the generator fails.
 pub fn build(project: &Project, names: Names) -> Result<()> {
+    make(project, &FACES, names, "compiling the Worker and the browser's core to wasm")
+}
+
+/// Brings `build/bench/hello` up to date, made with the settings of the Worker.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_hello(project: &Project) -> Result<()> {
+    make(project, &[HELLO], Names::Drop, "compiling a hello in Rust to wasm")
+}
+
+fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<()> {
     let mut cargo = project.cargo();
     cargo.args(["build", "--lib", "--release", "--target", TARGET]);
-    for face in &FACES {
+    for face in faces {
         cargo.args(["--package", face.package]);
     }
-    step("compiling the Worker and the browser's core to wasm", || run(&mut cargo))?;
-    for face in &FACES {
+    step(what, || run(&mut cargo))?;
+    for face in faces {
         generate(project, face, names)?;
     }
     Ok(())
