@@ -192,6 +192,26 @@ test("a slot inside a filled slot is gone and is not counted", async () => {
   assert.ok(text.includes("</edge-slot><p>after</p>") && !text.includes("inner"), text);
 });
 
+test("a page with a name for its version is filled alike when it is no longer watched, and watched again when it changes", async () => {
+  const own = await start({ origin: origin.url, vars: { FRESH_MILLIS: "300" } });
+  const view = async (path) => (await own.fetch(path, { headers: BROWSER })).text();
+  await own.publish(CONFIG);
+  await until(async () => decisionsOf(await view("/")), Boolean);
+  const filled = (text) => /class="teaser"><a/.test(text);
+  origin.route("/named", html('<aside class="teaser">origin</aside><p>after</p>', { etag: '"one"' }));
+  origin.route("/named-nested", html('<edge-slot name="hero">x<aside class="teaser">inner</aside></edge-slot><p>after</p>', { etag: '"one"' }));
+  for (let nth = 0; nth < 3; nth++) {
+    const [text, nested] = [await view("/named"), await view("/named-nested")];
+    assert.ok(filled(text) && text.includes("</aside><p>after</p>") && !text.includes("origin"), text);
+    assert.ok(nested.includes("</edge-slot><p>after</p>") && !nested.includes("inner"), nested);
+  }
+  // Now its slot is never closed: one view finds out, from the next one on the slot is left alone.
+  origin.route("/named", html('<main><aside class="teaser">origin<p>after</p></main>', { etag: '"two"' }));
+  await view("/named");
+  assert.ok((await view("/named")).startsWith('<main><aside class="teaser">origin<p>after</p></main>'));
+  await own.stop();
+});
+
 test("a visitor who asks for no coding gets none", async () => {
   origin.route("/coded", ({ headers }) => ({ ...html(HOME), encoding: /gzip|br/.test(headers["accept-encoding"] ?? "") ? "gzip" : undefined }));
   for (const path of ["/coded", "/coded?plain"]) {
