@@ -37,7 +37,7 @@ const ITEMS: [Item; 6] = [
         files: ("build/worker", ".wasm"),
         unit: Unit::Gzip,
         // Where it is held for now; the aim is 250,000 (see README, "Measured").
-        limit_bytes: Some(400_000),
+        limit_bytes: Some(330_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
     // entry.mjs, page.mjs and the glue in one, minified.
