@@ -11,7 +11,6 @@ use edgeloom::seed::Seed;
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
 
 /// Separates the parts of a plan; it can't occur in them, since all of it is escaped ASCII.
 const NUL: char = '\0';
@@ -79,6 +78,20 @@ struct Plan<'p> {
     reward: String,
 }
 
+/// What the page is told of one slot.
+#[derive(Serialize)]
+struct Told<'p> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arm: Option<&'p str>,
+    propensity: f64,
+    reason: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<&'p str>,
+    /// Selector of the slot, for the script that sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'p str>,
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -128,7 +141,7 @@ fn fill(
     let seed = seed_of(snapshot, &visit, moment);
     let decision = decide(snapshot, &visit.context, &seed);
     let page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
-    let mut island = Map::new();
+    let mut island = String::new();
     let mut timing = Vec::new();
     for choice in &decision.choices {
         let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
@@ -136,13 +149,14 @@ fn fill(
         let arm = arm_name(slot, choice).unwrap_or("-");
         timing.push(format!("{}={arm}", slot.id));
     }
-    let decisions = json!({
-        "snapshot": snapshot.version.to_string(),
-        "decision": decision.id.to_string(),
-        "mode": visit.mode,
-        "slots": island,
-    });
-    plan.tail = json_island(ISLAND, &edgeloom::json::text(&decisions), None);
+    // Identifiers and versions need no escaping.
+    let decisions = format!(
+        r#"{{"snapshot":"{}","decision":"{}","mode":{},"slots":{{{island}}}}}"#,
+        snapshot.version,
+        decision.id,
+        serde_json::to_string(&visit.mode).unwrap_or_default()
+    );
+    plan.tail = json_island(ISLAND, &decisions, None);
     if visit.mode != Mode::Contextual && watched {
         plan.tail.push_str(BEACON);
     }
@@ -182,23 +196,24 @@ struct Page<'p> {
 
 impl Page<'_> {
     /// Writes what one slot gets, and what the page is told about it.
-    fn slot(&self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut Map<String, Value>) {
+    fn slot(&self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut String) {
         let contextual = self.visit.mode == Mode::Contextual;
         let measured = self.watched && choice.reason != Reason::Default;
         let receipt = measured.then(|| self.receipt(slot, choice));
         // In contextual mode nothing is sent by the browser, so it needs no receipt.
         let token = receipt.as_ref().filter(|_| !contextual).map(|receipt| self.keyring.sign(receipt));
-        let mut told = json!({ "propensity": choice.propensity, "reason": choice.reason.as_str() });
-        if let Some(fields) = told.as_object_mut() {
-            if let Some(arm) = arm_name(slot, choice) {
-                fields.insert("arm".into(), Value::from(arm));
-            }
-            if let Some(token) = token.as_deref() {
-                fields.insert("receipt".into(), Value::from(token));
-                fields.insert("place".into(), Value::from(slot.css.as_str()));
-            }
+        let told = Told {
+            arm: arm_name(slot, choice),
+            propensity: choice.propensity,
+            reason: choice.reason.as_str(),
+            receipt: token.as_deref(),
+            place: token.as_deref().map(|_| slot.css.as_str()),
+        };
+        if !island.is_empty() {
+            island.push(',');
         }
-        island.insert(slot.id.to_string(), told);
+        let told = serde_json::to_string(&told).unwrap_or_else(|_| "{}".to_string());
+        island.extend(["\"", slot.id.as_str(), "\":", told.as_str()]);
 
         parts.push(NUL);
         parts.push_str(&slot.css);

@@ -78,7 +78,7 @@ pub async fn deliver_refusals(env: &Env, shard: &str, refused: &Statistics) -> b
 }
 
 async fn call(env: &Env, shard: &str, batch: &Batch, fault: Option<&str>) -> Result<Outcomes, Failure> {
-    let body = edgeloom::json::write(batch);
+    let body = batch.text();
     match call_once(env, shard, &body, fault).await {
         Err(Failure::Retryable) => call_once(env, shard, &body, fault).await,
         answer => answer,

@@ -26,7 +26,6 @@ use crate::json;
 use edgeloom::event::Event;
 use edgeloom::fold::Outcome;
 use edgeloom::statistics::Statistics;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Shard of logs that come without receipts; it never forgets, so that an old log sent again stays a repeat.
@@ -71,16 +70,29 @@ pub fn shard_names(site: &str, shards: u8) -> Vec<String> {
 }
 
 /// What a shard gets in one call.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub struct Batch {
     /// Verified events.
     pub events: Vec<Event>,
     /// Refusals counted elsewhere since the last call.
-    #[serde(skip_serializing_if = "is_nothing")]
     pub refused: Statistics,
 }
 
 impl Batch {
+    /// The sent form. Event by event: a `Value` of hundreds of them would take as long as counting them does.
+    pub fn text(&self) -> String {
+        // Writing to memory can't fail; if it did, the batch would be unreadable and kept, not shorter.
+        let text = |event: &Event| serde_json::to_string(event).unwrap_or_default();
+        let events: Vec<String> = self.events.iter().map(text).collect();
+        let mut text = format!("{{\"events\":[{}]", events.join(","));
+        if self.refused != Statistics::default() {
+            text.push_str(",\"refused\":");
+            text.push_str(&edgeloom::json::write(&self.refused));
+        }
+        text.push('}');
+        text
+    }
+
     /// Reads a batch.
     ///
     /// # Errors
@@ -94,10 +106,6 @@ impl Batch {
             refused: refused.map_err(|error| error.to_string())?.unwrap_or_default(),
         })
     }
-}
-
-fn is_nothing(statistics: &Statistics) -> bool {
-    *statistics == Statistics::default()
 }
 
 /// What became of the events of a call.
