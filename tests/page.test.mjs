@@ -186,6 +186,18 @@ test("what nobody navigates to is neither personalised nor counted", async () =>
   assert.equal(await answer.text(), HOME);
 });
 
+test("an origin that redirects to its own address means ours; other hosts are left alone", async () => {
+  const moved = (location) => ({ status: 303, headers: { location } });
+  origin.route("/own", moved(`${origin.url}/thanks?x=1#y`));
+  origin.route("/root", moved(origin.url));
+  origin.route("/lookalike", moved(`${origin.url}.example.org/thanks`));
+  const location = async (path, init) => (await worker.fetch(path, { headers: BROWSER, ...init })).headers.get("location");
+  assert.equal(await location("/own"), `${worker.url}/thanks?x=1#y`);
+  assert.equal(await location("/own", { method: "POST", body: "a=1" }), `${worker.url}/thanks?x=1#y`);
+  assert.equal(await location("/root"), `${worker.url}/`);
+  assert.equal(await location("/lookalike"), `${origin.url}.example.org/thanks`);
+});
+
 test("a slot inside a filled slot is gone and is not counted", async () => {
   origin.route("/nested", html('<edge-slot name="hero">x<aside class="teaser">inner</aside></edge-slot><p>after</p>'));
   const text = await (await get("/nested")).text();

@@ -15,7 +15,7 @@ export function problem(status, title, detail) {
  * The request for the origin: its own host where one is configured, without our internal headers and, for a page
  * that may be rewritten, without the conditions that would answer for somebody else's page.
  */
-export function originRequest(request, env, token, { url = request.url, rewriting = false } = {}) {
+function originRequest(request, env, token, { url = request.url, rewriting = false } = {}) {
   let target = url;
   const headers = new Headers(request.headers);
   for (const name of request.headers.keys()) if (name.startsWith(INTERNAL)) headers.delete(name);
@@ -53,21 +53,34 @@ export function loopPage() {
   return errorPage(508, "Loop detected", "The origin of this site points back to its own front. Set ORIGIN to the server behind it.");
 }
 
-/** Fetches from the origin; a dead one gives a clean page, never a dropped connection. */
-export async function fetchOrigin(request) {
+/** Asks the origin; a dead one gives a clean page, never a dropped connection. */
+export async function askOrigin(request, env, token, options) {
+  const asked = originRequest(request, env, token, options);
   try {
-    return await fetch(request);
+    return homeward(await fetch(asked), request, env);
   } catch (error) {
     console.error("origin", String(error));
     return errorPage(502, "The site can't be reached", "The server behind this page did not answer. Please try again in a moment.");
   }
 }
 
+/** An origin that redirects to its own address means the one in front of it: there the visitor stays with us. */
+function homeward(response, request, env) {
+  if (!env.ORIGIN || response.status < 300 || response.status > 399) return response;
+  const base = env.ORIGIN.replace(/\/+$/, "");
+  const location = response.headers.get("location") ?? "";
+  const rest = location.slice(base.length);
+  if (!location.startsWith(base) || !/^([/?#]|$)/.test(rest)) return response;
+  const headers = new Headers(response.headers);
+  headers.set("location", new URL(request.url).origin + (rest.startsWith("/") ? rest : `/${rest}`));
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
+
 /** The last resort when something of ours failed before the origin was asked: the request as it came. */
 export async function failOpen(request, env, error) {
   console.error("fail-open", String(error));
   try {
-    return await fetchOrigin(originRequest(request, env, ""));
+    return await askOrigin(request, env, "");
   } catch {
     return errorPage(502, "The site can't be reached", "The server behind this page could not be asked. Please try again in a moment.");
   }
@@ -76,7 +89,7 @@ export async function failOpen(request, env, error) {
 /** Hands a request to the origin and its answer back, both untouched. */
 export function passThrough(request, env, ask) {
   const token = ask((wasm) => wasm.loop_token(env));
-  return isLoop(request, token) ? loopPage() : fetchOrigin(originRequest(request, env, token));
+  return isLoop(request, token) ? loopPage() : askOrigin(request, env, token);
 }
 
 function errorPage(status, title, text) {

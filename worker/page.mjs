@@ -1,7 +1,7 @@
 // The request path of a page, top to bottom: ask the wasm once, stream the origin's answer, fill the slots.
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
-import { fetchOrigin, isLoop, loopPage, originRequest } from "./origin.mjs";
+import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
@@ -34,7 +34,7 @@ export async function page(request, env, ctx, engine) {
 
   const navigation = isNavigation(request);
   const rewriting = navigation && (!plan || plan.slots.length > 0);
-  const answer = fetchOrigin(originRequest(request, env, plan?.token, { url: plan?.url, rewriting }));
+  const answer = askOrigin(request, env, plan?.token, { url: plan?.url, rewriting });
   if (plan?.cold) {
     const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
     // Kept alive beyond this request: the next one needs it too.
