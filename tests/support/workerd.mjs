@@ -1,7 +1,7 @@
 // Runs the bundled Worker in workerd itself, without wrangler: for kills, for faults of the bindings, and for CPU time
 // that is the Worker's alone (wrangler's proxy costs more than the Worker and caps at some hundred requests a second).
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { SECRETS, SITE, built } from "./paths.mjs";
 import { cpuMillis, cpuSeconds, rssBytes } from "./process.mjs";
 
 const START_LIMIT_MILLIS = 30_000;
+const RUNTIME = runtime.default ?? runtime;
 
 /**
  * Starts the Worker.
@@ -28,6 +29,7 @@ const START_LIMIT_MILLIS = 30_000;
  * @param {string} [options.bundle]  another bundle than the Worker's: a folder of `.js` and `.wasm`, the entry first by name
  * @param {boolean} [options.assets]  serves `build/assets` before the Worker, as `run_worker_first` says
  * @param {number} [options.limit]  events per key and minute that INGEST_LIMIT lets through
+ * @param {boolean} [options.compiled]  compiles the configuration first, so that a start does not pay for embedding the modules
  * @param {boolean} [options.quiet]  keeps the runtime's log off the terminal; `log` has it in any case
  */
 export async function start(options = {}) {
@@ -59,8 +61,8 @@ export async function start(options = {}) {
     });
     writeFileSync(join(home, "config.capnp"), text);
     // File descriptor 3 tells the ports once they are open.
-    const args = ["serve", "config.capnp", "--experimental", "--control-fd=3"];
-    const born = spawn(runtime.default ?? runtime, args, { cwd: home, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+    const args = ["serve", ...(options.compiled ? compiled(home) : ["config.capnp"]), "--experimental", "--control-fd=3"];
+    const born = spawn(RUNTIME, args, { cwd: home, stdio: ["ignore", "pipe", "pipe", "pipe"] });
     child = born;
     for (const stream of [born.stdout, born.stderr]) {
       createInterface({ input: stream }).on("line", (line) => {
@@ -124,6 +126,14 @@ export async function start(options = {}) {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** Compiles the configuration of a folder; how to serve it. */
+function compiled(home) {
+  const { status, stdout, stderr } = spawnSync(RUNTIME, ["compile", "--config-only", "config.capnp"], { cwd: home, maxBuffer: 64e6 });
+  if (status !== 0) throw new Error(String(stderr));
+  writeFileSync(join(home, "config.bin"), stdout);
+  return ["--binary", "config.bin"];
 }
 
 /** Waits for both sockets; the ports they got. */
