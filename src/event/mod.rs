@@ -1,6 +1,7 @@
 //! Exposures and rewards, made from verified receipts only, with the key that makes a repeat the same event.
 //! It does not count; [`crate::fold`] does.
 
+mod binary;
 mod refusal;
 mod wire;
 
