@@ -13,9 +13,10 @@ export function problem(status, title, detail) {
 
 /**
  * The request for the origin: its own host where one is configured, without our internal headers and, for a page
- * that may be rewritten, without the conditions that would answer for somebody else's page.
+ * that may be rewritten, with the conditions of what is kept of it (`known`, its headers) instead of the visitor's, which
+ * would answer for somebody else's page.
  */
-function originRequest(request, env, token, { url = request.url, rewriting = false } = {}) {
+function originRequest(request, env, token, { url = request.url, rewriting = false, known } = {}) {
   let target = url;
   const headers = new Headers(request.headers);
   for (const name of request.headers.keys()) if (name.startsWith(INTERNAL)) headers.delete(name);
@@ -32,6 +33,10 @@ function originRequest(request, env, token, { url = request.url, rewriting = fal
   if (rewriting) {
     headers.delete("if-none-match");
     headers.delete("if-modified-since");
+    // Of a page that is kept: whether it is still the same, for this visitor.
+    const [tag, time] = [known?.get("etag"), known?.get("last-modified")];
+    if (tag) headers.set("if-none-match", tag);
+    else if (time) headers.set("if-modified-since", time);
     // What the runtime can decode; anything else would have to pass raw.
     if (accepted) headers.set("accept-encoding", /\bbr\b/.test(accepted) ? "br, gzip" : /\bgzip\b/.test(accepted) ? "gzip" : "identity");
   }

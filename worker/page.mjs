@@ -2,6 +2,8 @@
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
+import { splice } from "./skeleton.mjs";
+import { find, isSame, keep, mayRescue, renew, standing } from "./skeletons.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
@@ -33,26 +35,82 @@ export async function page(request, env, ctx, engine) {
   if (plan && isLoop(request, plan.token)) return loopPage();
 
   const navigation = isNavigation(request);
+  const address = plan?.url || request.url;
   const rewriting = navigation && (!plan || plan.slots.length > 0);
-  const answer = askOrigin(request, env, plan?.token, { url: plan?.url, rewriting });
-  if (plan?.cold) {
-    const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
-    // Kept alive beyond this request: the next one needs it too.
-    ctx.waitUntil(loading);
+  const entry = rewriting && plan ? find(request, address, plan) : undefined;
+  const use = entry && standing(entry, request, Date.now());
+  if (use === "fresh" || use === "renew") {
+    if (use === "renew") renewLater(entry, request, address, plan, env, ctx);
+    if (plan.age === "stale") refresh(env, ctx, engine);
+    return serve(entry, [], plan, env, ctx, engine);
+  }
+  const answer = askOrigin(request, env, plan?.token, { url: address, rewriting, known: entry?.headers });
+  if (plan?.age === "cold") {
+    const loading = refresh(env, ctx, engine);
     await Promise.race([loading, new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
     plan = parse(engine.ask((wasm) => wasm.plan(env, facts))) ?? plan;
   }
-  if (plan?.stale) ctx.waitUntil(engine.load(env).catch((error) => console.error("snapshot", String(error))));
+  if (plan?.age === "stale") refresh(env, ctx, engine);
 
   const response = await answer;
   if (!plan || response.webSocket) return response;
+  if (entry && isSame(entry, response)) {
+    renew(entry, request, response, Date.now());
+    response.body?.cancel();
+    return serve(entry, response.headers.getSetCookie(), plan, env, ctx, engine);
+  }
+  if (entry && response.status >= 500 && mayRescue(entry, Date.now())) return serve(entry, [], plan, env, ctx, engine);
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;
-  if (plan.reward && request.method === "GET" && isHtml(response)) later(plan.reward, env, ctx, engine);
+  if (request.method === "GET" && isHtml(response)) later(plan.reached, env, ctx, engine);
   if (plan.slots.length === 0 || !rewritable(response, engine)) return response;
   if (fault === "handler-panic") for (const slot of plan.slots) slot.fault = true;
-  return weave(request, response, plan, env, ctx, engine);
+  const keeping = keep(request, address, response, plan, Date.now());
+  if (keeping) ctx.waitUntil(keeping);
+  return weave(request, address, response, plan, env, ctx, engine);
+}
+
+/** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
+function refresh(env, ctx, engine) {
+  const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
+  ctx.waitUntil(loading);
+  return loading;
+}
+
+/** Asks the origin behind the response whether a page is still the same; one request at a time. */
+function renewLater(entry, request, address, plan, env, ctx) {
+  if (entry.asking) return;
+  entry.asking = true;
+  const asking = askOrigin(request, env, plan.token, { url: address, rewriting: true, known: entry.headers })
+    .then((response) => (isSame(entry, response) ? renew(entry, request, response, Date.now()) : keep(request, address, response, plan, Date.now())))
+    .finally(() => (entry.asking = false));
+  ctx.waitUntil(asking);
+}
+
+/** A page from its skeleton: no parsing, and every byte is there before the first one leaves. */
+function serve(entry, cookies, plan, env, ctx, engine) {
+  const csp = entry.headers.get("content-security-policy");
+  const body = splice(entry.skeleton, plan.slots, tailUnder(csp, plan, engine));
+  later(plan.reached, env, ctx, engine);
+  for (const slot of plan.slots) if (slot.seen) later(slot.events, env, ctx, engine);
+  const answer = new Response(body, { headers: entry.headers });
+  personalise(answer.headers, plan);
+  for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
+  return answer;
+}
+
+/** The end of a page, as far as its content security policy lets it. */
+function tailUnder(csp, plan, engine) {
+  return csp === null ? plan.tail : (engine.ask((wasm) => wasm.tail(plan.tail, csp)) ?? "");
+}
+
+/** From the origin's headers to those of a page that is one visitor's. */
+function personalise(headers, plan) {
+  for (const name of STALE_HEADERS) headers.delete(name);
+  headers.set("cache-control", "private, no-store");
+  if (plan.timing) headers.append("server-timing", plan.timing);
+  if (plan.cookie) headers.append("set-cookie", plan.cookie);
 }
 
 /** What the decision may know of the request, one fact a line; the wasm reads them in this order. */
@@ -65,14 +123,20 @@ function factsOf(request) {
   ].join("\n");
 }
 
-/** A plan is a line of JSON facts and then, per slot, its selector, its HTML and its event, split by NUL. */
-function parse(text) {
-  if (text === undefined) return undefined;
+/** The parts of a plan in the order of `Head` in src/page.rs; then selector, HTML and length of the events of each slot. */
+function parse(plan) {
+  if (plan === undefined) return undefined;
+  const [text, events] = plan;
   const parts = text.split("\0");
-  const plan = JSON.parse(parts[0]);
-  plan.slots = [];
-  for (let i = 1; i + 2 < parts.length; i += 3) plan.slots.push({ css: parts[i], html: parts[i + 1], event: parts[i + 2], seen: false });
-  return plan;
+  const [token, url, age, tail, timing, cookie, reached] = parts;
+  let at = Number(reached);
+  const slots = [];
+  for (let i = 7; i + 2 < parts.length; i += 3) {
+    const end = at + Number(parts[i + 2]);
+    slots.push({ css: parts[i], html: parts[i + 1], events: events.subarray(at, end), seen: false, open: 0, fault: false });
+    at = end;
+  }
+  return { token, url, age, tail, timing, cookie, reached: events.subarray(0, Number(reached)), slots };
 }
 
 function isNavigation(request) {
@@ -98,9 +162,8 @@ function rewritable(response, engine) {
   return verdict;
 }
 
-function weave(request, response, plan, env, ctx, engine) {
+function weave(request, address, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
-  const address = plan.url ?? request.url;
   const version = versionOf(response, plan);
   // Watching the ends of elements costs a third of a view, so a page that was found sound is filled without.
   const page = { inside: 0, nested: false, watched: version === undefined || sound.get(address) !== version };
@@ -119,8 +182,8 @@ function weave(request, response, plan, env, ctx, engine) {
         const seen = plan.slots.filter((slot) => slot.seen && !slot.open);
         if (page.watched) learn(address, version, plan, page);
         if (seen.length === 0) return;
-        for (const slot of seen) if (slot.event && request.method === "GET") later(slot.event, env, ctx, engine);
-        const tail = csp === null ? plan.tail : engine.ask((wasm) => wasm.tail(plan.tail, csp));
+        if (request.method === "GET") for (const slot of seen) later(slot.events, env, ctx, engine);
+        const tail = tailUnder(csp, plan, engine);
         if (tail) end.append(tail, { html: true });
       } catch (error) {
         console.error("page kept its end", String(error));
@@ -129,11 +192,7 @@ function weave(request, response, plan, env, ctx, engine) {
   });
   const woven = rewriter.transform(response);
   const answer = new Response(woven.body, woven);
-  const { headers } = answer;
-  for (const name of STALE_HEADERS) headers.delete(name);
-  headers.set("cache-control", "private, no-store");
-  if (plan.timing) headers.append("server-timing", plan.timing);
-  if (plan.cookie) headers.append("set-cookie", plan.cookie);
+  personalise(answer.headers, plan);
   return answer;
 }
 
@@ -171,7 +230,7 @@ function watch(element, slot, page) {
     if (end.name === tagName) slot.open--;
   });
   page.inside++;
-  slot.open = (slot.open ?? 0) + 1;
+  slot.open++;
 }
 
 /** At the end of a watched page: which slots are to be left alone, or that it needs no watching. */
@@ -201,9 +260,10 @@ function redirect(request, response) {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
 }
 
-/** Keeps an event for the next batch; the first one of a batch sees to its sending, after the response. */
-function later(event, env, ctx, engine) {
-  if (waiting.length < MAX_WAITING) waiting.push(event);
+/** Keeps events for the next batch; the first ones of a batch see to its sending, after the response. */
+function later(events, env, ctx, engine) {
+  if (events.length === 0) return;
+  if (waiting.length < MAX_WAITING) waiting.push(events);
   if (Date.now() - sendingSince < SENDING_MILLIS) return;
   sendingSince = Date.now();
   ctx.waitUntil(flush(env, engine));
@@ -215,7 +275,7 @@ async function flush(env, engine) {
   while (waiting.length > 0) {
     const batch = waiting.splice(0, FLUSH_EVENTS);
     try {
-      await engine.record(env, `[${batch.join(",")}]`);
+      await engine.record(env, joined(batch));
     } catch (error) {
       // Every event has its key, so sending it again can't count it twice.
       console.error("edge events wait", batch.length, String(error));
@@ -223,4 +283,14 @@ async function flush(env, engine) {
       return;
     }
   }
+}
+
+function joined(pieces) {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }

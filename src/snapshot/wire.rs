@@ -60,6 +60,18 @@ pub enum Mode {
     Personal,
 }
 
+impl Mode {
+    /// Its word, as in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Contextual => "contextual",
+            Self::Measured => "measured",
+            Self::Personal => "personal",
+        }
+    }
+}
+
 /// What may be stored and remembered.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -101,6 +101,8 @@ async function send(outgoing, request, reply) {
     return;
   }
   const headers = { ...reply.headers };
+  // As every server that sends a tag.
+  if (headers.etag !== undefined && request.headers["if-none-match"] === headers.etag) return outgoing.writeHead(304, headers).end();
   let pieces = [reply.body ?? ""].flat().map((piece) => Buffer.from(piece));
   if (reply.encoding) {
     headers["content-encoding"] = reply.encoding;

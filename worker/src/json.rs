@@ -23,11 +23,6 @@ pub fn count(value: &Value, name: &str) -> usize {
     value.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(0)
 }
 
-/// The items of a field; none where it is no list.
-pub fn items<'v>(value: &'v Value, name: &str) -> &'v [Value] {
-    value.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 /// An event in its stored form.
 pub fn event(value: &Value) -> Option<Event> {
     json::shape(value).ok()

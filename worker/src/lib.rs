@@ -26,9 +26,11 @@ mod status;
 pub mod visitor;
 
 use bindings::settings;
+use edgeloom::event::Event;
 use ledger::{Groups, deliver::deliver, root_call, shard_names};
 use problem::Problem;
 use request::now_millis;
+use js_sys::{Array, JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::{Context as RawContext, MessageBatch as RawBatch};
 use worker::{Context, Env, Method, Request, Response, console_error, web_sys};
@@ -39,16 +41,17 @@ extern "C" {
     fn fill_random(bytes: &mut [u8]);
 }
 
-/// What a page view gets; see [`page::plan`]. An empty plan where nothing can be decided.
+/// What a page view gets, as text and as the bytes of its events; see [`page::plan`]. Nothing where nothing can be decided.
 #[wasm_bindgen]
-pub fn plan(env: &Env, facts: &str) -> String {
+pub fn plan(env: &Env, facts: &str) -> Option<Array> {
     let settings = settings(env);
-    let Some(keyring) = &settings.receipts else { return "{}".to_string() };
+    let keyring = settings.receipts.as_ref()?;
     let mut moment = page::Moment { now: now_millis(), entropy: [0; 48] };
     fill_random(&mut moment.entropy);
     let state = snapshots::current(&settings, moment.now);
     let current = page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold };
-    page::plan(&current, keyring, &settings.loop_token, facts, &moment)
+    let plan = page::plan(&current, keyring, &settings.loop_token, facts, &moment);
+    Some(Array::of2(&JsString::from(plan.text).into(), &Uint8Array::from(plan.events.as_slice()).into()))
 }
 
 /// Whether an answer with these headers can be rewritten; see [`page::rewritable`].
@@ -81,20 +84,18 @@ pub async fn load(env: Env) {
     snapshots::load(&env).await;
 }
 
-/// Records events that the edge itself saw, as a JSON array.
+/// Records events that the edge itself saw, in their binary form one after another.
 ///
 /// # Errors
 /// Neither a shard nor the queue took all of them; sent again, those that were taken are repeats.
 #[wasm_bindgen]
-pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
+pub async fn record(env: Env, events: Vec<u8>) -> Result<(), JsValue> {
     let site = &settings(&env).site;
     let mut groups = Groups::default();
-    let events = json::read(events.as_bytes()).map_err(|error| JsValue::from_str(&error))?;
-    for event in events.as_array().into_iter().flatten() {
-        match json::event(event) {
-            Some(event) => groups.add(site, event),
-            None => console_error!("record: an event of our own can't be read"),
-        }
+    match Event::read_all(&events) {
+        Some(events) => events.into_iter().for_each(|event| groups.add(site, event)),
+        // Sending them again would not mend them.
+        None => console_error!("record: events of our own can't be read"),
     }
     match deliver(&env, groups, None).await.failed {
         0 => Ok(()),

@@ -10,7 +10,7 @@ use edgeloom::receipt::{Flags, Keyring, Receipt};
 use edgeloom::seed::Seed;
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
-use serde::Serialize;
+use serde_json::Value;
 
 /// Separates the parts of a plan; it can't occur in them, since all of it is escaped ASCII.
 const NUL: char = '\0';
@@ -54,116 +54,144 @@ impl Moment {
     }
 }
 
-/// The facts of a plan; absent ones are not written.
-#[derive(Serialize, Default)]
-struct Plan<'p> {
+/// What a page view gets.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Parts split by NUL: head as in [`Head`], then per slot its selector, its HTML and the length of its events.
+    pub text: String,
+    /// Events in their binary form: first those of reaching the page, then those of each slot that is served.
+    pub events: Vec<u8>,
+}
+
+/// What a plan says of the page as a whole, in this order; an empty part says nothing.
+#[derive(Default)]
+struct Head<'p> {
     /// Marks requests of ours on their way to the origin.
     token: &'p str,
     /// Address for the origin where it differs from the one asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-    #[serde(skip_serializing_if = "is_false")]
-    stale: bool,
-    #[serde(skip_serializing_if = "is_false")]
-    cold: bool,
+    /// `stale` or `cold`: see [`Current`].
+    age: &'static str,
     /// What is appended to a page in which a slot was found.
-    #[serde(skip_serializing_if = "String::is_empty")]
     tail: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    /// `Server-Timing`.
     timing: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// `Set-Cookie`.
     cookie: Option<String>,
-    /// Events to record when the page was reached, as JSON.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    reward: String,
+    /// Bytes of events to record when the page was reached.
+    reached_bytes: usize,
 }
 
-/// What the page is told of one slot.
-#[derive(Serialize)]
-struct Told<'p> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arm: Option<&'p str>,
-    propensity: f64,
-    reason: &'p str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    receipt: Option<&'p str>,
-    /// Selector of the slot, for the script that sees it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<&'p str>,
+impl Head<'_> {
+    fn text(&self) -> String {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let parts = [self.token, &text(&self.url), self.age, &self.tail, &self.timing, &text(&self.cookie)];
+        let mut out = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 8);
+        for part in parts {
+            out.push_str(part);
+            out.push(NUL);
+        }
+        out.push_str(&self.reached_bytes.to_string());
+        out
+    }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-const fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-/// The plan of a page: one line of JSON facts, then selector, HTML and event of each slot, split by NUL.
-pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> String {
+/// The plan of a page.
+pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> Plan {
     let facts = Facts::parse(facts);
     let address = facts.address();
-    let mut plan = Plan {
-        token: loop_token,
-        url: address.without_token(),
-        stale: current.stale,
-        cold: current.cold,
-        ..Plan::default()
-    };
-    let mut parts = String::new();
+    let age = if current.cold { "cold" } else if current.stale { "stale" } else { "" };
+    let mut head = Head { token: loop_token, url: address.without_token(), age, ..Head::default() };
+    let mut slots = Slots::default();
     if let Some(snapshot) = current.snapshot {
-        fill(&mut plan, &mut parts, snapshot, keyring, &facts, &address, moment);
+        let request = Request { snapshot, keyring, facts: &facts, address: &address, moment };
+        request.fill(&mut head, &mut slots);
     }
-    let mut text = serde_json::to_string(&plan).unwrap_or_else(|_| "{}".to_string());
-    text.push_str(&parts);
-    text
+    let mut text = head.text();
+    text.push_str(&slots.text);
+    Plan { text, events: slots.events }
 }
 
-fn fill(
-    plan: &mut Plan,
-    parts: &mut String,
-    snapshot: &Snapshot,
-    keyring: &Keyring,
-    facts: &Facts,
-    address: &Address,
-    moment: &Moment,
-) {
-    let has_slots = snapshot.slots_on(address.path).next().is_some();
-    if !has_slots && snapshot.goals_at(address.path).next().is_none() {
-        return;
+/// The parts of a plan that grow with its slots.
+#[derive(Default)]
+struct Slots {
+    text: String,
+    events: Vec<u8>,
+}
+
+/// Everything a plan is made from.
+struct Request<'p> {
+    snapshot: &'p Snapshot,
+    keyring: &'p Keyring,
+    facts: &'p Facts<'p>,
+    address: &'p Address<'p>,
+    moment: &'p Moment,
+}
+
+impl Request<'_> {
+    fn fill(&self, head: &mut Head, slots: &mut Slots) {
+        let Self { snapshot, keyring, facts, address, moment } = self;
+        let has_slots = snapshot.slots_on(address.path).next().is_some();
+        if !has_slots && snapshot.goals_at(address.path).next().is_none() {
+            return;
+        }
+        let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.bytes16(16));
+        let watched = visit.context.device != Device::Crawler && !facts.is_prefetch();
+        if watched {
+            self.reached(&mut slots.events);
+            head.reached_bytes = slots.events.len();
+        }
+        if !has_slots {
+            return;
+        }
+        let seed = seed_of(snapshot, &visit, moment);
+        let decision = decide(snapshot, &visit.context, &seed);
+        let page = Page { request: self, visit: &visit, decision: &decision, seed: &seed, watched };
+        let (mut island, mut timing) = (String::new(), String::new());
+        for choice in &decision.choices {
+            let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
+            page.slot(slot, choice, slots, &mut island);
+            timing.push_str(if timing.is_empty() { "" } else { ", " });
+            timing.extend([slot.id.as_str(), "=", arm_name(slot, choice).unwrap_or("-")]);
+        }
+        // Identifiers and versions need no escaping.
+        let decisions = format!(
+            r#"{{"snapshot":"{}","decision":"{}","mode":"{}","slots":{{{island}}}}}"#,
+            snapshot.version,
+            decision.id,
+            visit.mode.as_str()
+        );
+        head.tail = json_island(ISLAND, &decisions, None);
+        if visit.mode != Mode::Contextual && watched {
+            head.tail.push_str(BEACON);
+        }
+        head.timing = server_timing(&[Timing {
+            name: "edgeloom",
+            duration_millis: None,
+            description: Some(&timing),
+        }]);
+        head.cookie = visit.set_cookie;
     }
-    let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.bytes16(16));
-    let watched = visit.context.device != Device::Crawler && !facts.is_prefetch();
-    if watched {
-        plan.reward = rewards(snapshot, keyring, facts, address, moment);
+
+    /// The rewards of reaching this page: a receipt in its address, or in that of the page before.
+    fn reached(&self, events: &mut Vec<u8>) {
+        let Self { snapshot, keyring, facts, address, moment } = self;
+        let before = Address::of(facts.referer);
+        let from_before = (before.origin == address.origin).then(|| before.token()).flatten();
+        let sound = |token: Option<&str>| token.and_then(|token| keyring.verify(token).ok());
+        let receipt = sound(address.token()).or_else(|| sound(from_before));
+        let Some(receipt) = receipt
+            .filter(|receipt| edgeloom::event::check(receipt, moment.now, snapshot.window_millis).is_ok())
+        else {
+            return;
+        };
+        for (nth, goal) in snapshot.goals_at(address.path).enumerate() {
+            let id = moment.event_id(snapshot.slots.len() + nth);
+            if let Ok(event) = Event::reward(&receipt, &goal.id, goal.value, Some(id)) {
+                event.write(events);
+            }
+        }
     }
-    if !has_slots {
-        return;
-    }
-    let seed = seed_of(snapshot, &visit, moment);
-    let decision = decide(snapshot, &visit.context, &seed);
-    let page = Page { snapshot, keyring, visit: &visit, decision: &decision, seed: &seed, watched, moment };
-    let mut island = String::new();
-    let mut timing = Vec::new();
-    for choice in &decision.choices {
-        let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
-        page.slot(slot, choice, parts, &mut island);
-        let arm = arm_name(slot, choice).unwrap_or("-");
-        timing.push(format!("{}={arm}", slot.id));
-    }
-    // Identifiers and versions need no escaping.
-    let decisions = format!(
-        r#"{{"snapshot":"{}","decision":"{}","mode":{},"slots":{{{island}}}}}"#,
-        snapshot.version,
-        decision.id,
-        serde_json::to_string(&visit.mode).unwrap_or_default()
-    );
-    plan.tail = json_island(ISLAND, &decisions, None);
-    if visit.mode != Mode::Contextual && watched {
-        plan.tail.push_str(BEACON);
-    }
-    let description = timing.join(", ");
-    plan.timing =
-        server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&description) }]);
-    plan.cookie = visit.set_cookie;
 }
 
 fn seed_of(snapshot: &Snapshot, visit: &Visit, moment: &Moment) -> Seed {
@@ -185,100 +213,83 @@ fn arm_name<'s>(slot: &'s Slot, choice: &Choice) -> Option<&'s str> {
 
 /// Everything one page's slots share.
 struct Page<'p> {
-    snapshot: &'p Snapshot,
-    keyring: &'p Keyring,
+    request: &'p Request<'p>,
     visit: &'p Visit,
     decision: &'p Decision,
     seed: &'p Seed,
     watched: bool,
-    moment: &'p Moment,
 }
 
 impl Page<'_> {
     /// Writes what one slot gets, and what the page is told about it.
-    fn slot(&self, slot: &Slot, choice: &Choice, parts: &mut String, island: &mut String) {
+    fn slot(&self, slot: &Slot, choice: &Choice, out: &mut Slots, island: &mut String) {
         let contextual = self.visit.mode == Mode::Contextual;
+        let keyring = self.request.keyring;
         let measured = self.watched && choice.reason != Reason::Default;
         let receipt = measured.then(|| self.receipt(slot, choice));
         // In contextual mode nothing is sent by the browser, so it needs no receipt.
-        let token = receipt.as_ref().filter(|_| !contextual).map(|receipt| self.keyring.sign(receipt));
-        let told = Told {
-            arm: arm_name(slot, choice),
-            propensity: choice.propensity,
-            reason: choice.reason.as_str(),
-            receipt: token.as_deref(),
-            place: token.as_deref().map(|_| slot.css.as_str()),
-        };
-        if !island.is_empty() {
-            island.push(',');
-        }
-        let told = serde_json::to_string(&told).unwrap_or_else(|_| "{}".to_string());
-        island.extend(["\"", slot.id.as_str(), "\":", told.as_str()]);
+        let token = receipt.as_ref().filter(|_| !contextual).map(|receipt| keyring.sign(receipt));
+        push_told(island, slot, choice, token.as_deref());
 
-        parts.push(NUL);
-        parts.push_str(&slot.css);
-        parts.push(NUL);
+        out.text.push(NUL);
+        out.text.push_str(&slot.css);
+        out.text.push(NUL);
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
             // An address is read by others: what it carries does not tell who, only what was shown.
             let link = receipt.clone().filter(|_| markup.n_links() > 0);
-            let link = link.map(|receipt| self.keyring.sign(&Receipt { unit: None, ..receipt }));
-            markup.with_token(link.as_deref(), parts);
+            let link = link.map(|receipt| keyring.sign(&Receipt { unit: None, ..receipt }));
+            markup.with_token(link.as_deref(), &mut out.text);
         }
-        parts.push(NUL);
+        let before = out.events.len();
         // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
         if let Some(receipt) = receipt.filter(|_| contextual) {
-            let event = Event::exposure(&receipt, Some(self.moment.event_id(choice.slot)));
-            parts.push_str(&serde_json::to_string(&event).unwrap_or_default());
+            let id = self.request.moment.event_id(choice.slot);
+            Event::exposure(&receipt, Some(id)).write(&mut out.events);
         }
+        out.text.push(NUL);
+        out.text.push_str(&(out.events.len() - before).to_string());
     }
 
     fn receipt(&self, slot: &Slot, choice: &Choice) -> Receipt {
+        let Request { snapshot, moment, .. } = self.request;
         let shared = self.seed.shared;
         let flags = Flags::default()
             .with_shared(shared)
             .with_held_out(choice.reason == Reason::Holdout)
             .with_per_view(slot.policy.is_per_view());
-        let now = self.moment.now;
+        let now = moment.now;
         Receipt {
             decision: self.decision.id,
             unit: (!shared).then_some(self.seed.unit),
             slot: slot.id.clone(),
             arm: choice.arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
             propensity: choice.propensity,
-            version: self.snapshot.version,
+            version: snapshot.version,
             // A shared receipt tells the hour only, as its decision does.
             time_millis: if shared { now - now % HOUR_MILLIS } else { now },
             flags,
             candidates: choice.candidates.clone(),
-            shards: self.snapshot.shards,
+            shards: snapshot.shards,
         }
     }
 }
 
-/// The rewards of reaching this page: a receipt in its address, or in that of the page before.
-fn rewards(
-    snapshot: &Snapshot,
-    keyring: &Keyring,
-    facts: &Facts,
-    address: &Address,
-    moment: &Moment,
-) -> String {
-    let before = Address::of(facts.referer);
-    let from_before = (before.origin == address.origin).then(|| before.token()).flatten();
-    let sound = |token: Option<&str>| token.and_then(|token| keyring.verify(token).ok());
-    let Some(receipt) = sound(address.token()).or_else(|| sound(from_before)) else {
-        return String::new();
-    };
-    if edgeloom::event::check(&receipt, moment.now, snapshot.window_millis).is_err() {
-        return String::new();
+/// What the page is told of one slot, as a member of a JSON object; selector and receipt are for the script that sees it.
+fn push_told(island: &mut String, slot: &Slot, choice: &Choice, receipt: Option<&str>) {
+    // Names, words and receipts consist of characters that JSON leaves as they are.
+    island.push_str(if island.is_empty() { "\"" } else { ",\"" });
+    island.extend([slot.id.as_str(), "\":{"]);
+    if let Some(arm) = arm_name(slot, choice) {
+        island.extend(["\"arm\":\"", arm, "\","]);
     }
-    let events = snapshot.goals_at(address.path).enumerate().filter_map(|(nth, goal)| {
-        let id = moment.event_id(snapshot.slots.len() + nth);
-        let event = Event::reward(&receipt, &goal.id, goal.value, Some(id)).ok()?;
-        serde_json::to_string(&event).ok()
-    });
-    events.collect::<Vec<_>>().join(",")
+    island.extend(["\"propensity\":", &edgeloom::json::text(&Value::from(choice.propensity))]);
+    island.extend([",\"reason\":\"", choice.reason.as_str(), "\""]);
+    if let Some(receipt) = receipt {
+        island.extend([",\"receipt\":\"", receipt, "\",\"place\":"]);
+        island.push_str(&edgeloom::json::text(&Value::from(slot.css.as_str())));
+    }
+    island.push('}');
 }
 
 /// Whether the runtime can rewrite an answer with these headers: `content-type`, `content-encoding` and

@@ -5,6 +5,7 @@ use edgeloom::id::VisitorKey;
 use edgeloom::receipt::{Keyring, Purpose};
 use edgeloom::snapshot::wire::{Mode, Privacy};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 
 /// Cookie of the visitor key: host only, secure, not readable by scripts.
 pub const COOKIE: &str = "__Host-edgeloom";
@@ -168,10 +169,29 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         referrer: some(referrer),
         country: some(facts.country).filter(|c| c.len() == 2),
         language: first_language(facts.language),
-        device: Device::of_user_agent(facts.user_agent),
+        device: device_of(facts.user_agent),
         time_millis: now,
         attributes: Map::new(),
     }
+}
+
+thread_local! {
+    /// The headers seen last, with their classes: visitors have few different ones, and telling takes longer than deciding.
+    static DEVICES: RefCell<Vec<(Box<str>, Device)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// As [`Device::of_user_agent`], remembered for some headers.
+fn device_of(user_agent: &str) -> Device {
+    const KEPT: usize = 64;
+    let place = user_agent.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % KEPT;
+    DEVICES.with_borrow_mut(|devices| {
+        devices.resize(KEPT, (Box::from(""), Device::Unknown));
+        let Some((known, device)) = devices.get_mut(place) else { return Device::of_user_agent(user_agent) };
+        if **known != *user_agent {
+            (*known, *device) = (user_agent.into(), Device::of_user_agent(user_agent));
+        }
+        *device
+    })
 }
 
 fn some(text: &str) -> Option<String> {

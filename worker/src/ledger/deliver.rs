@@ -78,7 +78,7 @@ pub async fn deliver_refusals(env: &Env, shard: &str, refused: &Statistics) -> b
 }
 
 async fn call(env: &Env, shard: &str, batch: &Batch, fault: Option<&str>) -> Result<Outcomes, Failure> {
-    let body = batch.text();
+    let body = batch.bytes();
     match call_once(env, shard, &body, fault).await {
         Err(Failure::Retryable) => call_once(env, shard, &body, fault).await,
         answer => answer,
@@ -86,7 +86,7 @@ async fn call(env: &Env, shard: &str, batch: &Batch, fault: Option<&str>) -> Res
 }
 
 /// One call.
-async fn call_once(env: &Env, shard: &str, body: &str, fault: Option<&str>) -> Result<Outcomes, Failure> {
+async fn call_once(env: &Env, shard: &str, body: &[u8], fault: Option<&str>) -> Result<Outcomes, Failure> {
     let failed = |error: Error| {
         console_error!("ledger: a shard failed: {error}");
         failure(&error)
@@ -105,7 +105,7 @@ async fn post(
     env: &Env,
     shard: &str,
     path: &str,
-    body: &str,
+    body: &[u8],
     fault: Option<&str>,
 ) -> worker::Result<Response> {
     let line = fault.map(|fault| (faults::HEADER, fault));
@@ -116,7 +116,7 @@ async fn post(
         path,
         method: "POST",
         lines,
-        body: Some(body.as_bytes()),
+        body: Some(body),
         limit: LIMIT,
     };
     call.send(env).await
@@ -133,7 +133,7 @@ fn failure(error: &Error) -> Failure {
 
 /// Rings a shard's alarm.
 pub async fn wake(env: &Env, shard: &str) {
-    if let Err(error) = post(env, shard, "/wake", "", None).await {
+    if let Err(error) = post(env, shard, "/wake", &[], None).await {
         console_error!("ledger: a shard does not wake: {error}");
     }
 }

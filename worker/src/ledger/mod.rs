@@ -69,6 +69,9 @@ pub fn shard_names(site: &str, shards: u8) -> Vec<String> {
     (0..shards).map(|n| shard_name(site, n)).chain([format!("{site}/{IMPORT}")]).collect()
 }
 
+/// Bytes of the length before the events of a batch.
+const LENGTH_BYTES: usize = 4;
+
 /// What a shard gets in one call.
 #[derive(Default)]
 pub struct Batch {
@@ -79,18 +82,21 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The sent form. Event by event: a `Value` of hundreds of them would take as long as counting them does.
-    pub fn text(&self) -> String {
-        // Writing to memory can't fail; if it did, the batch would be unreadable and kept, not shorter.
-        let text = |event: &Event| serde_json::to_string(event).unwrap_or_default();
-        let events: Vec<String> = self.events.iter().map(text).collect();
-        let mut text = format!("{{\"events\":[{}]", events.join(","));
-        if self.refused != Statistics::default() {
-            text.push_str(",\"refused\":");
-            text.push_str(&edgeloom::json::write(&self.refused));
+    /// The sent form: length of the events, the events in their binary form, and refusals as JSON where there are any.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = vec![0; LENGTH_BYTES];
+        for event in &self.events {
+            event.write(&mut out);
         }
-        text.push('}');
-        text
+        // A batch has at most some thousand events of at most 250 bytes.
+        let length = u32::try_from(out.len() - LENGTH_BYTES).unwrap_or(u32::MAX).to_le_bytes();
+        for (to, from) in out.iter_mut().zip(length) {
+            *to = from;
+        }
+        if self.refused != Statistics::default() {
+            out.extend_from_slice(edgeloom::json::write(&self.refused).as_bytes());
+        }
+        out
     }
 
     /// Reads a batch.
@@ -98,13 +104,14 @@ impl Batch {
     /// # Errors
     /// What is wrong with it; one of our own never is.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
-        let value = json::read(bytes)?;
-        let events = json::items(&value, "events").iter().map(json::event).collect::<Option<Vec<_>>>();
-        let refused = value.get("refused").map(edgeloom::json::shape::<Statistics>).transpose();
-        Ok(Self {
-            events: events.ok_or("an event can't be read")?,
-            refused: refused.map_err(|error| error.to_string())?.unwrap_or_default(),
-        })
+        let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>().ok_or("no length")?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|error| error.to_string())?;
+        let (events, refused) = rest.split_at_checked(length).ok_or("cut off")?;
+        let refused = match refused {
+            [] => Statistics::default(),
+            text => edgeloom::json::shape(&json::read(text)?).map_err(|error| error.to_string())?,
+        };
+        Ok(Self { events: Event::read_all(events).ok_or("an event can't be read")?, refused })
     }
 }
 

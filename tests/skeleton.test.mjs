@@ -1,0 +1,266 @@
+// Pages spliced from what is kept of them: alike with those that stream, and given to nobody they are not for.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { leaseOf } from "../worker/freshness.mjs";
+import { parse, splice } from "../worker/skeleton.mjs";
+import { html, startOrigin } from "./support/origin.mjs";
+import { BROWSER, CONFIG, HOME, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
+import { start } from "./support/workerd.mjs";
+
+const LIFE = { "cache-control": "max-age=600" };
+let origin;
+let worker;
+
+before(async () => {
+  origin = await startOrigin({ "/": html(HOME) });
+  worker = await start({ origin: origin.url });
+  await worker.publish(CONFIG);
+  await until(() => view("/"), ({ text }) => decisionsOf(text));
+});
+after(async () => {
+  await worker?.stop();
+  await origin?.close();
+});
+
+async function view(path, headers = {}) {
+  const response = await worker.fetch(path, { headers: { ...BROWSER, ...headers } });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+const askedFor = (path) => origin.requests.filter((request) => request.path === path);
+/** Views until the origin is not asked any more. */
+async function settled(path, headers) {
+  for (let i = 0; i < 50; i++) {
+    const before = askedFor(path).length;
+    const answer = await view(path, headers);
+    if (askedFor(path).length === before) return answer;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  throw new Error(`${path} is asked for at every view`);
+}
+
+/** What differs from view to view: receipts, decisions and arms. */
+const plain = (text) =>
+  text
+    .replace(/<script type="application\/json" id="edgeloom-decisions".*?<\/script>/s, "")
+    .replace(/<a class="\w+" href="[^"]*">[^<]*<\/a>/g, "<block>");
+
+test("a page with a life is asked for once, and spliced as it would stream", async () => {
+  origin.route("/kept", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
+  const streamed = await view("/kept");
+  const spliced = await settled("/kept");
+  assert.equal(plain(spliced.text), plain(streamed.text));
+  assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
+  assert.equal(tokenLinks(spliced.text).length, 3);
+  assert.equal(spliced.headers.get("x-of-the-site"), "1");
+  assert.equal(spliced.headers.get("cache-control"), "private, no-store");
+  for (const name of ["etag", "last-modified", "age", "expires"]) assert.equal(spliced.headers.get(name), null, name);
+  assert.match(spliced.headers.get("server-timing"), /hero=/);
+});
+
+test("each view of a spliced page has a decision of its own", async () => {
+  origin.route("/each", html(HOME, LIFE));
+  await settled("/each");
+  const ids = new Set();
+  for (let i = 0; i < 20; i++) ids.add(decisionsOf((await view("/each")).text).decision);
+  assert.ok(ids.size > 15, `${ids.size} decisions in 20 views`);
+});
+
+test("exposures of spliced pages are counted, each once", async () => {
+  origin.route("/counted", html(HOME, LIFE));
+  const own = await start({ origin: origin.url });
+  try {
+    await own.publish(CONFIG);
+    let filled = 0;
+    const look = async () => {
+      const text = await (await own.fetch("/counted", { headers: BROWSER })).text();
+      if (decisionsOf(text)) filled++;
+      return text;
+    };
+    await until(look, decisionsOf);
+    for (let i = 0; i < 30; i++) await look();
+    assert.ok(askedFor("/counted").length < 20, "most were spliced");
+    const total = async () => (await own.must("GET", "status")).slots.flatMap((slot) => slot.arms).reduce((sum, arm) => sum + arm.exposures, 0);
+    await until(total, (n) => n >= 3 * filled, 30_000);
+    await new Promise((done) => setTimeout(done, 3_000));
+    assert.equal(await total(), 3 * filled);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("a page under a tag alone is asked about at each view, with the visitor's own headers, and not parsed again", async () => {
+  const seen = [];
+  origin.route("/tagged", (request) => {
+    seen.push({ tag: request.headers["if-none-match"], cookie: request.headers.cookie });
+    return html(HOME, { etag: '"a"' });
+  });
+  for (let i = 0; i < 6; i++) {
+    await view("/tagged", { cookie: `n=${i}` });
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.equal(seen.length, 6);
+  assert.equal(seen[0].tag, undefined);
+  assert.deepEqual(seen.at(-1), { tag: '"a"', cookie: "n=5" });
+});
+
+test("a new version of a page is shown at once where its life is over", async () => {
+  let version = 1;
+  origin.route("/changing", () => html(HOME.replace("Welcome", `Version ${version}`), { etag: `"${version}"` }));
+  for (let i = 0; i < 4; i++) await view("/changing");
+  version = 2;
+  assert.match((await view("/changing")).text, /Version 2/);
+  assert.match((await view("/changing")).text, /Version 2/);
+});
+
+test("a reload reaches the origin although the page has a life", async () => {
+  origin.route("/reload", html(HOME, LIFE));
+  await settled("/reload");
+  const before = askedFor("/reload").length;
+  await view("/reload", { "cache-control": "no-cache" });
+  assert.equal(askedFor("/reload").length, before + 1);
+});
+
+test("an origin that fails is replaced by what is kept, as long as it allowed that", async () => {
+  let fails = false;
+  const headers = { etag: '"1"', "cache-control": "max-age=0, stale-if-error=60" };
+  const reply = (headers) => () => (fails ? { status: 503, body: "down" } : html(HOME, headers));
+  origin.route("/rescued", reply(headers));
+  origin.route("/lost", reply({ etag: '"1"', "cache-control": "max-age=0" }));
+  for (let i = 0; i < 4; i++) for (const path of ["/rescued", "/lost"]) await view(path);
+  await new Promise((done) => setTimeout(done, 100));
+  fails = true;
+  const rescued = await view("/rescued");
+  assert.equal(rescued.status, 200);
+  assert.equal(Object.keys(decisionsOf(rescued.text).slots).length, 3);
+  assert.equal((await view("/lost")).status, 503);
+});
+
+test("while a page is renewed behind the response its visitors don't wait", async () => {
+  let millis = 0;
+  origin.route("/renewed", () => ({ ...html(HOME, { etag: '"1"', "cache-control": "max-age=1, stale-while-revalidate=600" }), delayMillis: millis }));
+  await settled("/renewed");
+  millis = 1_500;
+  await new Promise((done) => setTimeout(done, 1_100));
+  const before = askedFor("/renewed").length;
+  const began = performance.now();
+  const views = await Promise.all(Array.from({ length: 5 }, () => view("/renewed")));
+  assert.ok(performance.now() - began < 1_400, "nobody waited for the origin");
+  assert.ok(views.every(({ text }) => decisionsOf(text)));
+  await until(async () => askedFor("/renewed").length, (n) => n > before);
+  assert.equal(askedFor("/renewed").length, before + 1);
+});
+
+test("what is one visitor's is never kept", async () => {
+  const own = [
+    { "cache-control": "private, max-age=600" },
+    { "cache-control": "no-store" },
+    { ...LIFE, "set-cookie": "session=1" },
+    { ...LIFE, vary: "Cookie" },
+    { ...LIFE, vary: "*" },
+    { ...LIFE, "content-security-policy": "script-src 'nonce-abc'" },
+    {},
+  ];
+  for (const [i, headers] of own.entries()) {
+    const path = `/own-${i}`;
+    origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie}`), headers));
+    for (let visitor = 0; visitor < 5; visitor++) {
+      const { text } = await view(path, { cookie: `name=${visitor}` });
+      assert.match(text, new RegExp(`for name=${visitor}`), JSON.stringify(headers));
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+});
+
+test("who signs in gets the origin's own page, whatever is kept for others", async () => {
+  origin.route("/signed", (request) => html(HOME.replace("Welcome", request.headers.authorization ?? "anyone"), LIFE));
+  await settled("/signed");
+  assert.match((await view("/signed", { authorization: "Basic abc" })).text, /Basic abc/);
+  assert.match((await settled("/signed")).text, /anyone/);
+});
+
+test("variants that a page names are kept apart", async () => {
+  origin.route("/varied", (request) => html(HOME.replace("Welcome", `in ${request.headers["accept-language"]}`), { ...LIFE, vary: "Accept-Language" }));
+  for (const language of ["de", "fr"]) assert.match((await settled("/varied", { "accept-language": language })).text, new RegExp(`in ${language}`));
+  assert.match((await settled("/varied", { "accept-language": "de" })).text, /in de/);
+});
+
+test("compressed pages of the origin are spliced like any other", async () => {
+  for (const encoding of ["gzip", "br"]) {
+    origin.route(`/${encoding}`, { ...html(HOME, LIFE), encoding });
+    const streamed = await view(`/${encoding}`);
+    const spliced = await settled(`/${encoding}`);
+    assert.equal(plain(spliced.text), plain(streamed.text), encoding);
+  }
+});
+
+test("bytes outside the slots stay what they are in every charset", async () => {
+  const bytes = Buffer.concat([Buffer.from("<!doctype html><p>"), Buffer.from([0xe4, 0xff, 0x80, 0x9d, 0x81]), Buffer.from('</p><edge-slot name="hero">x</edge-slot><p>'), Buffer.from([0xfc]), Buffer.from("</p>")]);
+  origin.route("/latin1", { headers: { "content-type": "text/html; charset=iso-8859-1", ...LIFE }, body: bytes });
+  await settled("/latin1");
+  const response = await worker.fetch("/latin1", { headers: BROWSER });
+  const body = Buffer.from(await response.arrayBuffer());
+  assert.deepEqual([...body.subarray(18, 23)], [0xe4, 0xff, 0x80, 0x9d, 0x81]);
+  assert.ok(body.includes(0xfc));
+});
+
+test("a slot that is not closed stays as it is from the first spliced view on", async () => {
+  const page = '<!doctype html><body><main><div data-edge-slot="cta"><p>open</main><edge-slot name="hero">default</edge-slot><p>end</body>';
+  origin.route("/open", html(page, LIFE));
+  const { text } = await settled("/open");
+  assert.match(text, /<div data-edge-slot="cta"><p>open<\/main>/);
+  assert.match(text, /<edge-slot name="hero"><a /);
+  assert.match(text, /<p>end/);
+});
+
+test("images, slots in slots and the same slot twice", async () => {
+  const page = '<!doctype html><img data-edge-slot="cta"><edge-slot name="hero"><i><b data-edge-slot="cta">inner</b></i></edge-slot><edge-slot name="hero">again</edge-slot><p>end';
+  origin.route("/odd", html(page, LIFE));
+  const { text } = await settled("/odd");
+  assert.equal(text.match(/<edge-slot name="hero"><a [^>]*>[^<]*<\/a><\/edge-slot>/g)?.length, 2, text);
+  assert.match(text, /<img data-edge-slot="cta"><edge-slot/);
+  assert.doesNotMatch(text, /inner|again/);
+});
+
+test("a page too large to keep streams at every view", async () => {
+  const large = HOME.replace("</body>", `<p>${"long ".repeat(300_000)}</p></body>`);
+  origin.route("/large", html(large, LIFE));
+  for (let i = 0; i < 3; i++) {
+    const { text } = await view("/large");
+    assert.equal(Object.keys(decisionsOf(text).slots).length, 3);
+    assert.ok(text.includes("long ".repeat(300_000)), "all of it");
+  }
+  assert.equal(askedFor("/large").length, 3);
+});
+
+test("the lease follows what the origin says", () => {
+  const request = new Request("http://a/");
+  const lease = (headers, now = 1e12) => leaseOf(request, { status: 200, headers: new Headers(headers) }, now);
+  const life = (line) => (lease({ "cache-control": line }).freshUntil - 1e12) / 1000;
+  assert.equal(life("max-age=60"), 60);
+  assert.equal(life("max-age=60, s-maxage=5"), 5);
+  assert.equal(life('public, MAX-AGE="30"'), 30);
+  assert.equal(lease({ "cache-control": "max-age=60", age: "20" }).freshUntil, 1e12 + 40_000);
+  assert.equal(lease({ "cache-control": "max-age=60", "cdn-cache-control": "max-age=9" }).freshUntil, 1e12 + 9_000);
+  assert.equal(lease({ date: "Tue, 24 Nov 2026 10:00:00 GMT", expires: "Tue, 24 Nov 2026 10:01:00 GMT" }).freshUntil, 1e12 + 60_000);
+  for (const line of ["no-store", "private", "max-age=0", "no-cache", "max-age=-1", "max-age=x"]) assert.equal(lease({ "cache-control": line }), undefined, line);
+  assert.equal(lease({}), undefined);
+  assert.equal(lease({ etag: '"a"' }).freshUntil, 1e12);
+  const { renewUntil, rescueUntil } = lease({ "cache-control": "max-age=1, stale-while-revalidate=2, stale-if-error=3" });
+  assert.deepEqual([renewUntil, rescueUntil], [1e12 + 3_000, 1e12 + 4_000]);
+  const strict = lease({ "cache-control": "max-age=1, must-revalidate, stale-while-revalidate=2, stale-if-error=3" });
+  assert.deepEqual([strict.renewUntil, strict.rescueUntil], [1e12 + 1_000, 1e12 + 1_000]);
+});
+
+test("marks that are cut, crossed or foreign lose no byte", () => {
+  const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html, seen: false })), "")).toString("latin1");
+  const cutAt = (page) => parse(Buffer.from(page, "latin1"), "S");
+  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), "X"), "aXc");
+  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), ""), "abc");
+  assert.equal(text(cutAt("a<!--S<0,0-->b"), "X"), "ab");
+  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>0-->d<!--S>1-->e"), "X", "Y"), "abYe", "crossed");
+  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>1-->d<!--S>0-->e"), "", "Y"), "abYde");
+  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>1-->d<!--S>0-->e"), "X", "Y"), "aXe");
+  assert.equal(text(cutAt("<!--T<0,0-->\xff"), "X"), "<!--T<0,0-->\xff");
+});

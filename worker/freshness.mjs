@@ -1,0 +1,84 @@
+// What an origin allows a shared cache to do with its answer (RFC 9111, RFC 5861, RFC 9213). Pure: headers in, times out.
+// It is stricter than it has to be where a mistake would show one visitor's page to another.
+
+/**
+ * How long an answer may stand for the next visitor's.
+ *
+ * @typedef {object} Lease
+ * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
+ * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
+ * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
+ */
+
+/** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`. */
+export function directives(line) {
+  const found = new Map();
+  for (const [, name, quoted, plain] of (line ?? "").matchAll(/([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?/g)) {
+    found.set(name.toLowerCase(), quoted ?? plain ?? true);
+  }
+  return found;
+}
+
+/** Names in a `Vary` line that can tell visitors apart as finely as a name would: such an answer is nobody else's. */
+const PERSONAL = new Set(["*", "cookie", "authorization"]);
+
+/** The request headers an answer depends on, sorted; what is kept is decoded, so the coding does not count. */
+export function varyOf(headers) {
+  const names = (headers.get("vary") ?? "").toLowerCase().split(",").map((name) => name.trim());
+  return [...new Set(names)].filter((name) => name && name !== "accept-encoding").sort();
+}
+
+/** Whether a request may be answered from what others were given. */
+export function mayShare(request) {
+  const { headers } = request;
+  return request.method === "GET" && !headers.has("authorization") && !headers.has("range") && !directives(headers.get("cache-control")).has("no-store");
+}
+
+/** Whether a visitor asks for the origin's own word (a reload). */
+export function wantsOrigin(request) {
+  const asked = directives(request.headers.get("cache-control"));
+  return asked.has("no-cache") || asked.get("max-age") === "0" || (asked.size === 0 && directives(request.headers.get("pragma")).has("no-cache"));
+}
+
+/**
+ * The lease of an answer; nothing where it must not be kept for others.
+ *
+ * An answer without a stated life is kept only under an entity tag, and asked about at each view with the visitor's own
+ * headers: an origin that makes pages by cookie without saying so then gives another tag.
+ *
+ * @param {Request} request
+ * @param {{ status: number, headers: Headers }} response
+ * @param {number} now  milliseconds since the epoch
+ * @returns {Lease | undefined}
+ */
+export function leaseOf(request, response, now) {
+  const { headers } = response;
+  if (!mayShare(request) || response.status !== 200 || headers.has("set-cookie")) return undefined;
+  const said = directives(headers.get("cdn-cache-control") ?? headers.get("cache-control"));
+  if (said.has("no-store") || said.has("private") || varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
+  // A nonce is made for one answer; the next one's header would not fit this body.
+  if (headers.get("content-security-policy")?.includes("'nonce-")) return undefined;
+  const lease = granted(headers, now);
+  return lease.freshUntil > now || headers.has("etag") ? lease : undefined;
+}
+
+/** The lease that headers grant from now on. */
+function granted(headers, now) {
+  const said = directives(headers.get("cdn-cache-control") ?? headers.get("cache-control"));
+  const millis = (name) => {
+    const seconds = Number(said.get(name));
+    return said.has(name) && seconds >= 0 ? seconds * 1_000 : undefined;
+  };
+  const life = said.has("no-cache") ? 0 : (millis("s-maxage") ?? millis("max-age") ?? expires(headers, now) ?? 0);
+  const age = Math.max(0, Number(headers.get("age")) || 0) * 1_000;
+  const freshUntil = now + Math.max(0, life - age);
+  const strict = ["no-cache", "must-revalidate", "proxy-revalidate"].some((name) => said.has(name));
+  const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
+  return { freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error") };
+}
+
+function expires(headers, now) {
+  const until = Date.parse(headers.get("expires") ?? "");
+  if (Number.isNaN(until)) return undefined;
+  return until - (Date.parse(headers.get("date") ?? "") || now);
+}

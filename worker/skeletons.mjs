@@ -1,0 +1,131 @@
+// The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
+// used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
+
+import { leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { cut, MAX_BYTES } from "./skeleton.mjs";
+
+/** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
+const MAX_TOTAL_BYTES = 24 * 1024 * 1024;
+/** An entry costs more than its literals: strings, headers, positions. */
+const ENTRY_BYTES = 4 * 1024;
+/** Addresses whose last version is remembered. */
+const MAX_ADDRESSES = 2_000;
+
+/** What a header list of a kept page must not repeat: it was about that one transfer. */
+const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "set-cookie", "set-cookie2"];
+
+/**
+ * @typedef {object} Kept
+ * @property {string} key
+ * @property {import("./skeleton.mjs").Skeleton} skeleton
+ * @property {Headers} headers  of the origin's answer
+ * @property {import("./freshness.mjs").Lease} lease
+ * @property {boolean} asking  whether somebody is asking the origin behind a response
+ */
+
+/** By key, in the order of use. @type {Map<string, Kept>} */
+const kept = new Map();
+let total = 0;
+/** By address: what its answers vary by, and the version seen last. @type {Map<string, { vary: string[], version: string | null }>} */
+const addresses = new Map();
+/** Keys that are being cut right now. */
+const cutting = new Set();
+
+/** One page in one variant, for one set of slots. */
+function keyOf(request, address, vary, plan) {
+  let key = address;
+  for (const name of vary) key += `\n${request.headers.get(name) ?? ""}`;
+  for (const slot of plan.slots) key += `\n${slot.css}`;
+  return key;
+}
+
+/** What is kept of a page, fresh or not; nothing where this request must not be answered from it. */
+export function find(request, address, plan) {
+  const known = addresses.get(address);
+  if (!known || !mayShare(request)) return undefined;
+  const key = keyOf(request, address, known.vary, plan);
+  const entry = kept.get(key);
+  if (!entry) return undefined;
+  kept.delete(key);
+  kept.set(key, entry);
+  return entry;
+}
+
+/** How a page that is kept may be used at this moment. @returns {"fresh" | "renew" | "ask"} */
+export function standing(entry, request, now) {
+  if (wantsOrigin(request)) return "ask";
+  if (now < entry.lease.freshUntil) return "fresh";
+  return now < entry.lease.renewUntil ? "renew" : "ask";
+}
+
+/** Whether it may stand in for an origin that fails. */
+export function mayRescue(entry, now) {
+  return now < entry.lease.rescueUntil;
+}
+
+/** Whether an answer of the origin is the page that is kept: because it says so, or by its tag. */
+export function isSame(entry, response) {
+  if (response.status === 304) return true;
+  const tag = response.status === 200 ? response.headers.get("etag") : null;
+  return tag !== null && tag === entry.headers.get("etag");
+}
+
+/** The page is still the same: the headers of the newer answer replace those kept, and say how long it stands from now on. */
+export function renew(entry, request, response, now) {
+  const { headers } = entry;
+  for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
+  const lease = leaseOf(request, { status: 200, headers }, now);
+  if (lease) entry.lease = lease;
+  else drop(entry.key);
+}
+
+/**
+ * Takes a copy of an answer where a skeleton of it is allowed and worth it: at once where the origin grants it a life, else
+ * when the same version came twice (a page that is made anew for each view would be cut for nothing).
+ *
+ * @returns {Promise<void> | undefined}  the work of cutting, to be kept alive behind the response
+ */
+export function keep(request, address, response, plan, now) {
+  const lease = leaseOf(request, response, now);
+  const version = response.headers.get("etag");
+  const known = addresses.get(address);
+  if (!lease) {
+    if (known) addresses.delete(address);
+    return undefined;
+  }
+  if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
+  const vary = varyOf(response.headers);
+  addresses.set(address, { vary, version });
+  if (lease.freshUntil <= now && known?.version !== version) return undefined;
+  if (Number(response.headers.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  const key = keyOf(request, address, vary, plan);
+  if (cutting.has(key)) return undefined;
+  cutting.add(key);
+  const copy = response.clone();
+  const headers = new Headers(response.headers);
+  for (const name of TRANSFER_HEADERS) headers.delete(name);
+  const selectors = plan.slots.map((slot) => slot.css);
+  return cut(copy, selectors)
+    .then((skeleton) => skeleton && store({ key, skeleton, headers, lease, asking: false }))
+    .catch((error) => console.error("a page was not cut", String(error)))
+    .finally(() => cutting.delete(key));
+}
+
+const sizeOf = (entry) => entry.skeleton.bytes + entry.key.length + ENTRY_BYTES;
+
+function store(entry) {
+  drop(entry.key);
+  kept.set(entry.key, entry);
+  total += sizeOf(entry);
+  for (const oldest of kept.keys()) {
+    if (total <= MAX_TOTAL_BYTES) break;
+    drop(oldest);
+  }
+}
+
+function drop(key) {
+  const entry = kept.get(key);
+  if (!entry) return;
+  kept.delete(key);
+  total -= sizeOf(entry);
+}
