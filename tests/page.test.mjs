@@ -224,6 +224,21 @@ test("a page with a name for its version is filled alike when it is no longer wa
   await own.stop();
 });
 
+test("a page that does not name its version is watched now and then", async () => {
+  const own = await start({ origin: origin.url });
+  const view = async (path) => (await own.fetch(path, { headers: BROWSER })).text();
+  await own.publish(CONFIG);
+  await until(async () => decisionsOf(await view("/")), Boolean);
+  origin.route("/unnamed", html('<aside class="teaser">origin</aside><p>after</p>'));
+  for (let nth = 0; nth < 3; nth++) assert.match(await view("/unnamed"), /class="teaser"><a.*<\/aside><p>after<\/p>/);
+  const broken = '<main><aside class="teaser">origin<p>after</p></main>';
+  origin.route("/unnamed", html(broken));
+  let views = 0;
+  await until(() => (views++, view("/unnamed")), (text) => text.startsWith(broken));
+  assert.ok(views <= 16, `after ${views} views`);
+  await own.stop();
+});
+
 test("a visitor who asks for no coding gets none", async () => {
   origin.route("/coded", ({ headers }) => ({ ...html(HOME), encoding: /gzip|br/.test(headers["accept-encoding"] ?? "") ? "gzip" : undefined }));
   for (const path of ["/coded", "/coded?plain"]) {

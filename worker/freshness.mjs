@@ -1,6 +1,9 @@
 // What an origin allows a shared cache to do with its answer (RFC 9111, RFC 5861, RFC 9213). Pure: headers in, times out.
 // It is stricter than it has to be where a mistake would show one visitor's page to another.
 
+/** Headers of a page that are false once a slot is filled: about its bytes, or about who may keep them. */
+export const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age", "cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"];
+
 /**
  * How long an answer may stand for the next visitor's.
  *

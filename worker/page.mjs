@@ -1,6 +1,7 @@
 // The request path of a page, top to bottom: ask the wasm once, stream the origin's answer, fill the slots.
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
+import { STALE_HEADERS } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 import { splice } from "./skeleton.mjs";
 import { find, isSame, keep, mayRescue, renew, standing } from "./skeletons.mjs";
@@ -16,15 +17,17 @@ const MAX_WAITING = 20_000;
 const verdicts = new Map();
 /** Selectors whose element was not closed in some page: filled, it swallows what follows, so it is left alone from then on. */
 const unclosed = new Set();
-/** By address, the version of a page in which every filled slot was closed and none stood inside another: not watched again. */
+/**
+ * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
+ * may pass before it is watched again.
+ */
 const sound = new Map();
+/** A page that doesn't name its version is watched at one view in so many. */
+const UNWATCHED_VIEWS = 15;
 let waiting = [];
 let sendingSince = 0;
 /** A request that was cut off in the middle of sending frees its turn after this time. */
 const SENDING_MILLIS = 15_000;
-
-/** Headers of a page that are false once a slot is filled: about its bytes, or about who may keep them. */
-const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age", "cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"];
 
 export async function page(request, env, ctx, engine) {
   const facts = factsOf(request);
@@ -90,11 +93,10 @@ function renewLater(entry, request, address, plan, env, ctx) {
 
 /** A page from its skeleton: no parsing, and every byte is there before the first one leaves. */
 function serve(entry, cookies, plan, env, ctx, engine) {
-  const csp = entry.headers.get("content-security-policy");
-  const body = splice(entry.skeleton, plan.slots, tailUnder(csp, plan, engine));
+  const body = splice(entry.skeleton, plan.slots, tailUnder(entry.csp, plan, engine));
   later(plan.reached, env, ctx, engine);
   for (const slot of plan.slots) if (slot.seen) later(slot.events, env, ctx, engine);
-  const answer = new Response(body, { headers: entry.headers });
+  const answer = new Response(body, { headers: entry.served });
   personalise(answer.headers, plan);
   for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
   return answer;
@@ -105,10 +107,8 @@ function tailUnder(csp, plan, engine) {
   return csp === null ? plan.tail : (engine.ask((wasm) => wasm.tail(plan.tail, csp)) ?? "");
 }
 
-/** From the origin's headers to those of a page that is one visitor's. */
+/** What a page's headers say of its decision. */
 function personalise(headers, plan) {
-  for (const name of STALE_HEADERS) headers.delete(name);
-  headers.set("cache-control", "private, no-store");
   if (plan.timing) headers.append("server-timing", plan.timing);
   if (plan.cookie) headers.append("set-cookie", plan.cookie);
 }
@@ -165,8 +165,7 @@ function rewritable(response, engine) {
 function weave(request, address, response, plan, env, ctx, engine) {
   const rewriter = new HTMLRewriter();
   const version = versionOf(response, plan);
-  // Watching the ends of elements costs a third of a view, so a page that was found sound is filled without.
-  const page = { inside: 0, nested: false, watched: version === undefined || sound.get(address) !== version };
+  const page = { inside: 0, nested: false, watched: isWatched(address, version) };
   for (const slot of plan.slots) {
     if (unclosed.has(slot.css)) continue;
     try {
@@ -192,14 +191,24 @@ function weave(request, address, response, plan, env, ctx, engine) {
   });
   const woven = rewriter.transform(response);
   const answer = new Response(woven.body, woven);
+  for (const name of STALE_HEADERS) answer.headers.delete(name);
+  answer.headers.set("cache-control", "private, no-store");
   personalise(answer.headers, plan);
   return answer;
 }
 
-/** What the origin calls this version of the page, with the slots that were looked for; nothing where it has no name. */
+/** What the origin calls this version of the page, if it says, with the slots that were looked for. */
 function versionOf(response, plan) {
-  const name = response.headers.get("etag") ?? response.headers.get("last-modified");
-  return name === null ? undefined : `${name}\n${plan.slots.map((slot) => slot.css).join("\n")}`;
+  const name = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
+  return `${name}\n${plan.slots.map((slot) => slot.css).join("\n")}`;
+}
+
+const isNamed = (version) => !version.startsWith("\n");
+
+/** Watching the ends of elements costs a third of a view, so a page that was found sound is mostly filled without. */
+function isWatched(address, version) {
+  const known = sound.get(address);
+  return known?.version !== version || known.left-- <= 0;
 }
 
 /** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
@@ -243,9 +252,9 @@ function learn(address, version, plan, page) {
   }
   // A slot without a block this time (held out, no arm) was not watched, so nothing is known of it.
   const known = plan.slots.every((slot) => slot.html || !slot.seen);
-  if (version === undefined || open.length > 0 || page.nested || page.failed || !known) return;
+  if (open.length > 0 || page.nested || page.failed || !known) return void sound.delete(address);
   if (sound.size > 1_000) sound.clear();
-  sound.set(address, version);
+  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
 }
 
 /** The origin redirects within the site: the receipt it never saw goes along. */

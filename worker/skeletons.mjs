@@ -1,7 +1,7 @@
 // The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
 // used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
 
-import { leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { STALE_HEADERS, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 
 /** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
@@ -11,14 +11,19 @@ const ENTRY_BYTES = 4 * 1024;
 /** Addresses whose last version is remembered. */
 const MAX_ADDRESSES = 2_000;
 
-/** What a header list of a kept page must not repeat: it was about that one transfer. */
+/** What is not kept of an answer's headers: it was about that one transfer. */
 const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "set-cookie", "set-cookie2"];
+/** What a 304 says is taken over once in this time: a busy page without a life is asked about at each view. */
+const RENEW_MILLIS = 1_000;
 
 /**
  * @typedef {object} Kept
  * @property {string} key
  * @property {import("./skeleton.mjs").Skeleton} skeleton
  * @property {Headers} headers  of the origin's answer
+ * @property {Headers} served  those of them that a personalised page may have
+ * @property {string | null} csp  its content security policy
+ * @property {number} renewedMillis  when the origin's headers were taken over last
  * @property {import("./freshness.mjs").Lease} lease
  * @property {boolean} asking  whether somebody is asking the origin behind a response
  */
@@ -72,11 +77,20 @@ export function isSame(entry, response) {
 
 /** The page is still the same: the headers of the newer answer replace those kept, and say how long it stands from now on. */
 export function renew(entry, request, response, now) {
+  if (now < entry.renewedMillis + RENEW_MILLIS) return;
   const { headers } = entry;
   for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
   const lease = leaseOf(request, { status: 200, headers }, now);
-  if (lease) entry.lease = lease;
-  else drop(entry.key);
+  if (!lease) return drop(entry.key);
+  Object.assign(entry, dressed(headers), { lease, renewedMillis: now });
+}
+
+/** What every view of a kept page needs of its headers. */
+function dressed(headers) {
+  const served = new Headers(headers);
+  for (const name of STALE_HEADERS) served.delete(name);
+  served.set("cache-control", "private, no-store");
+  return { headers, served, csp: headers.get("content-security-policy") };
 }
 
 /**
@@ -106,7 +120,7 @@ export function keep(request, address, response, plan, now) {
   for (const name of TRANSFER_HEADERS) headers.delete(name);
   const selectors = plan.slots.map((slot) => slot.css);
   return cut(copy, selectors)
-    .then((skeleton) => skeleton && store({ key, skeleton, headers, lease, asking: false }))
+    .then((skeleton) => skeleton && store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, asking: false }))
     .catch((error) => console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
 }
