@@ -9,7 +9,7 @@ use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
-use crate::seed::{Purpose, hash};
+use crate::seed::{HOUR_MILLIS, Purpose, hash};
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
 use crate::split::{Holdout, LayerPart, Rollout};
@@ -73,7 +73,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         site: compiler.site(&config.site),
         holdout: compiler.holdout(config.holdout.as_ref()),
         privacy: compiler.privacy(&config.privacy),
-        window_millis: 3_600_000
+        window_millis: HOUR_MILLIS
             * u64::from(compiler.in_range("/ledger/window_hours", config.ledger.window_hours, 72, 1, 336)),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),

@@ -11,6 +11,7 @@ use crate::request::{self, now_millis};
 use crate::{faults, platform, respond};
 use edgeloom::event::{Event, Refusal};
 use edgeloom::fold::fold;
+use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::statistics::Statistics;
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
@@ -29,10 +30,9 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// How long tokens are kept after their decision: the longest window there is (336 hours, plus the hour of a shared
 /// receipt) and five days, since the queue keeps what overflowed for four. Later events are refused, for a repeat
 /// would no longer be known.
-const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * 3_600_000;
+const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * HOUR_MILLIS;
 /// Rows deleted per alarm: a deletion is a write, and others wait for it.
 const FORGET_ROWS: u64 = 2_000;
-const HOUR_MILLIS: u64 = 3_600_000;
 
 /// A shard of the ledger.
 #[durable_object(alarm)]
