@@ -23,6 +23,9 @@ const MAX_ARMS: usize = 1_000;
 /// Exposures per arm before the policy may prefer one, unless configured.
 const BURN_IN: u64 = 100;
 
+/// How long after a decision its events count, hours, unless configured.
+pub const DEFAULT_WINDOW_HOURS: u32 = 72;
+
 /// How much a problem matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -74,7 +77,13 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         holdout: compiler.holdout(config.holdout.as_ref()),
         privacy: compiler.privacy(&config.privacy),
         window_millis: HOUR_MILLIS
-            * u64::from(compiler.in_range("/ledger/window_hours", config.ledger.window_hours, 72, 1, 336)),
+            * u64::from(compiler.in_range(
+                "/ledger/window_hours",
+                config.ledger.window_hours,
+                DEFAULT_WINDOW_HOURS,
+                1,
+                336,
+            )),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),
         goals: compiler.goals,

@@ -12,6 +12,7 @@
 
 pub mod deliver;
 pub mod overflow;
+mod publications;
 mod publish;
 pub mod report;
 mod root;

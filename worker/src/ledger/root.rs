@@ -1,8 +1,9 @@
 //! The root of a site: keeps its configuration, adds its shards up and publishes. It never throws.
 
+use super::publications::SnapshotRow;
 use super::publish::{self, Writer, stored_config};
 use super::report::{self, DeadLetter, SnapshotReport, Status, Versions};
-use super::root_store::{Deed, Meta, SnapshotRow, Store};
+use super::root_store::{Deed, Meta, Store};
 use super::versions::{self, Condition, failed};
 use crate::bindings::{Settings, settings};
 use crate::problem::{FieldError, Problem};

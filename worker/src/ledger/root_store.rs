@@ -1,12 +1,11 @@
-//! Storage of the root: versions of the configuration, history, shards' statistics, published snapshots.
+//! Storage of the root: versions of the configuration, history, shards' statistics. Publications have a file of their own.
 
+use super::publications;
 use super::report::{DeadLetter, ShardReport, Version};
 use super::sql::{self, Statements, blob, number, text, value};
 use edgeloom::statistics::Statistics;
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State};
 
-/// Snapshots kept: a receipt can be replayed while its snapshot is there.
-const KEEP_SNAPSHOTS: u64 = 500;
 /// Dead letters kept; more of them say nothing new.
 const KEEP_DEAD: u64 = 10_000;
 /// A row holds 2 MB.
@@ -17,8 +16,6 @@ CREATE TABLE IF NOT EXISTS config(version TEXT PRIMARY KEY, json TEXT, at REAL, 
 CREATE TABLE IF NOT EXISTS history(id INTEGER PRIMARY KEY, at REAL, what TEXT, version TEXT, who TEXT, message TEXT);
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard(name TEXT PRIMARY KEY, version REAL, at REAL, statistics BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshot(sequence INTEGER PRIMARY KEY, version TEXT, at REAL, bytes BLOB);
-CREATE INDEX IF NOT EXISTS snapshot_by_version ON snapshot(version);
 CREATE TABLE IF NOT EXISTS dead(id TEXT PRIMARY KEY, at REAL, reason TEXT, events REAL, bytes REAL) WITHOUT ROWID;";
 
 /// Single values by name.
@@ -54,21 +51,10 @@ pub struct Deed<'d> {
     pub message: &'d str,
 }
 
-/// A stored snapshot without its bytes.
-#[derive(Debug, Clone)]
-pub struct SnapshotRow {
-    /// Number of the publication.
-    pub sequence: u64,
-    /// Content address.
-    pub version: String,
-    /// When it was made.
-    pub at_millis: u64,
-}
-
 /// The tables of one root object.
 pub struct Store<'s> {
-    state: &'s State,
-    sql: SqlStorage,
+    pub(super) state: &'s State,
+    pub(super) sql: SqlStorage,
 }
 
 impl<'s> Store<'s> {
@@ -78,15 +64,27 @@ impl<'s> Store<'s> {
     /// What SQLite says; so do all other functions.
     pub fn open(state: &'s State) -> Result<Self> {
         let sql = state.storage().sql();
-        sql.exec(SCHEMA, None)?;
+        for schema in [SCHEMA, publications::SCHEMA] {
+            sql.exec(schema, None)?;
+        }
         Ok(Self { state, sql })
     }
 
-    fn first(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Option<Vec<SqlStorageValue>>> {
+    /// The first row of a query.
+    pub(super) fn first(
+        &self,
+        query: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Option<Vec<SqlStorageValue>>> {
         sql::first(&self.sql, query, values)
     }
 
-    fn rows(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
+    /// All rows of a query.
+    pub(super) fn rows(
+        &self,
+        query: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Vec<Vec<SqlStorageValue>>> {
         sql::rows(&self.sql, query, values)
     }
 
@@ -176,43 +174,6 @@ impl<'s> Store<'s> {
             at_millis: number(&row, 2),
         });
         Ok(shards.collect())
-    }
-
-    /// The snapshot published last.
-    pub fn latest(&self) -> Result<Option<SnapshotRow>> {
-        let query = "SELECT sequence, version, at FROM snapshot ORDER BY sequence DESC LIMIT 1";
-        Ok(self.first(query, Vec::new())?.map(|row| SnapshotRow {
-            sequence: number(&row, 0),
-            version: text(&row, 1).unwrap_or_default(),
-            at_millis: number(&row, 2),
-        }))
-    }
-
-    /// The bytes of a publication.
-    pub fn bytes_of(&self, sequence: u64) -> Result<Option<Vec<u8>>> {
-        let row = self.first("SELECT bytes FROM snapshot WHERE sequence = ?", vec![value(sequence)])?;
-        Ok(row.and_then(|row| blob(&row, 0)))
-    }
-
-    /// The bytes of a snapshot by its content address.
-    pub fn bytes_by_version(&self, version: &str) -> Result<Option<Vec<u8>>> {
-        let query = "SELECT bytes FROM snapshot WHERE version = ? ORDER BY sequence DESC LIMIT 1";
-        Ok(self.first(query, vec![version.into()])?.and_then(|row| blob(&row, 0)))
-    }
-
-    /// Stores a publication and forgets the oldest.
-    pub fn put_snapshot(&self, row: &SnapshotRow, bytes: Vec<u8>) -> Result<()> {
-        let statements = Statements::default();
-        let values = [
-            value(row.sequence),
-            row.version.as_str().into(),
-            value(row.at_millis),
-            SqlStorageValue::Blob(bytes),
-        ];
-        statements.add("INSERT INTO snapshot(sequence, version, at, bytes) VALUES (?, ?, ?, ?)", values);
-        let oldest = row.sequence.saturating_sub(KEEP_SNAPSHOTS);
-        statements.add("DELETE FROM snapshot WHERE sequence <= ?", [value(oldest)]);
-        statements.commit(self.state)
     }
 
     /// Notes a dead letter; the same one counts once.
