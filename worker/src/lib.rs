@@ -26,7 +26,7 @@ mod status;
 pub mod visitor;
 
 use bindings::settings;
-use ledger::{Groups, deliver::deliver, root_call, shard_names};
+use ledger::{Groups, deliver::deliver, root_call};
 use problem::Problem;
 use request::now_millis;
 use wasm_bindgen::prelude::*;
@@ -115,15 +115,10 @@ pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
     queue::consume(batch, &env).await;
 }
 
-/// Wakes the objects of the site, should an alarm of theirs have given up.
+/// Wakes the root of the site, which sees to its shards and to what could not be delivered.
 #[wasm_bindgen]
 pub async fn scheduled(env: Env) {
-    let settings = settings(&env);
-    let state = snapshots::fresh(&env).await;
-    let shards = shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards));
-    // Side by side: one that hangs must not keep the others asleep.
-    futures_util::future::join_all(shards.iter().map(|shard| ledger::deliver::wake(&env, shard))).await;
-    if let Err(error) = root_call::post(&env, &settings.site, "/wake", &[], &[]).await {
+    if let Err(error) = root_call::post(&env, &settings(&env).site, "/wake", &[], &[]).await {
         console_error!("scheduled: the root does not wake: {error}");
     }
 }
