@@ -26,7 +26,9 @@ use std::fmt;
 const MAGIC: [u8; 4] = *b"ELSN";
 /// The format this code writes and reads.
 pub const FORMAT: u16 = 1;
+/// Bytes before the payload.
 const HEADER: usize = 38;
+/// Bytes after it; 128 bits against damage, not against forgery: whoever writes to KV may write anything.
 const CHECKSUM: usize = 16;
 /// Largest stored snapshot in bytes. A KV value may have 25 MiB, but every isolate parses this one: 4 MiB is
 /// some 2,000 slots and already a quarter of a second of start-up.
@@ -222,6 +224,7 @@ fn lenient(mut raw: Value) -> Result<(Published, Vec<Warning>), StoreError> {
     Ok((json::shape(&raw).map_err(payload_error)?, warnings))
 }
 
+/// Drops the items of a list that the typed form refuses, with a warning each, and keeps the others.
 fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
     let Some(Value::Array(items)) = config.get_mut(list) else { return };
     let mut position = 0;
