@@ -8,6 +8,15 @@ use std::fmt::Write as _;
 /// A `<script type="application/json">` that holds `json`; ASCII, and nothing in it can end it early.
 ///
 /// Browsers never run such a block, so no CSP can forbid it; the nonce is for pages whose own code insists.
+/// ```
+/// use edgeloom::assemble::json_island;
+///
+/// let html = json_island("decisions", r#"{"text":"</script>"}"#, None);
+/// assert_eq!(
+///     html,
+///     r#"<script type="application/json" id="decisions">{"text":"\u003c/script\u003e"}</script>"#,
+/// );
+/// ```
 #[must_use]
 pub fn json_island(id: &str, json: &str, nonce: Option<&str>) -> String {
     let mut out = String::with_capacity(json.len() + 80);

@@ -1,9 +1,12 @@
 //! Reading and writing small binary forms: every read is checked, nothing is allocated ahead of the data.
+//! Tokens and receipts are made of these: numbers as little endian or LEB128, texts behind one byte of length. A form is read to
+//! its end or not at all, and each value has one spelling, so that equal content is equal bytes.
 
 /// A cursor over bytes of unknown origin; `None` means the form is broken.
 pub(crate) struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
+    /// Starts at the first byte.
     pub(crate) const fn new(bytes: &'b [u8]) -> Self {
         Self(bytes)
     }
@@ -13,12 +16,14 @@ impl<'b> Reader<'b> {
         self.0.is_empty().then_some(())
     }
 
+    /// The next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(head)
     }
 
+    /// The next `N` bytes.
     pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
@@ -29,6 +34,7 @@ impl<'b> Reader<'b> {
         self.array::<1>().map(|[byte]| byte)
     }
 
+    /// The next eight bytes as a number, lowest first.
     pub(crate) fn number(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }

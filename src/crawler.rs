@@ -29,6 +29,7 @@ enum Sign {
     Harmless,
 }
 
+/// In lower case, as are all lists here; found anywhere in the header.
 #[rustfmt::skip]
 const PROGRAMS: &[&str] = &[
     // What it does.
@@ -56,6 +57,7 @@ const PROGRAMS: &[&str] = &[
     "firefox mutant", "modularconnector", "readable/",
 ];
 
+/// What people hold in their hands. One of these at the beginning of a word speaks for a person.
 #[rustfmt::skip]
 const DEVICES: &[&str] = &[
     // Systems.
@@ -78,6 +80,7 @@ const DEVICES: &[&str] = &[
     "quicktime", "itunes", "googleapp", "mozac", "pinterest/",
 ];
 
+/// Signs that mean something only with what stands around them; see [`Sign`].
 const OTHERS: &[(&str, Sign)] = &[
     ("bot", Sign::Bot),
     (".com", Sign::Domain),
@@ -152,6 +155,7 @@ fn begins_with_letter(text: &[u8]) -> bool {
     text.first().is_some_and(u8::is_ascii_alphabetic)
 }
 
+/// An `@` before a domain: where to complain.
 fn has_mail_address(text: &[u8]) -> bool {
     text.split(|b| *b == b'@').skip(1).any(is_domain)
 }
@@ -179,6 +183,7 @@ fn version_ends_in_semicolon(after: &[u8]) -> bool {
     end == Some(&b';')
 }
 
+/// A text in lower case, and what it means.
 type Needle = (&'static [u8], Sign);
 
 const N_NEEDLES: usize = PROGRAMS.len() + DEVICES.len() + OTHERS.len();
@@ -193,6 +198,7 @@ struct Index {
     starts: [u16; N_KEYS + 1],
 }
 
+/// Built by the compiler: a header is compared with the few needles that begin with the same two letters.
 static INDEX: Index = Index::build();
 
 impl Index {
@@ -208,10 +214,12 @@ impl Index {
         }
     }
 
+    /// Five bits of each letter: upper and lower case fall together, and so do some that differ, which costs a comparison.
     const fn key(first: u8, second: u8) -> usize {
         ((first & 31) as usize) << 5 | (second & 31) as usize
     }
 
+    /// Counting sort of the needles by key.
     #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler: a wrong index does not build")]
     const fn build() -> Self {
         let mut starts = [0; N_KEYS + 1];

@@ -41,6 +41,7 @@ impl fmt::Display for IdError {
 
 impl std::error::Error for IdError {}
 
+/// Only letters that stand unescaped in addresses, HTML and JSON alike.
 fn check(text: &str) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
@@ -139,6 +140,7 @@ bytes16! {
     SnapshotVersion;
 }
 
+/// Either case; exactly 32 digits.
 fn parse_hex(text: &str) -> Option<[u8; 16]> {
     let mut out = [0_u8; 16];
     if text.len() != 32 {

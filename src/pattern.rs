@@ -54,6 +54,7 @@ pub struct Pattern {
     stars: Option<AfterStar>,
 }
 
+/// Where to go on from when a literal fails: the last star takes one more character. Linear in text times pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct AfterStar {
     /// Found one after the other, each at its first place.

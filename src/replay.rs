@@ -52,6 +52,12 @@ impl std::error::Error for ReplayError {}
 
 /// Makes the choice of a receipt again.
 ///
+/// The receipt holds what the visit gave: who (or which view), which arms were eligible, when. The snapshot holds the rest. The
+/// same code chooses again, and arm and propensity must agree to the last bit; that they do on every machine is what the one
+/// math path and the one hash are for.
+///
+/// What a receipt can't prove is that these arms were the eligible ones: that needs the visit's facts, which nobody keeps.
+///
 /// # Errors
 /// Every cause of [`ReplayError`]: another snapshot, an unknown slot, an imported receipt, or another result.
 pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayError> {

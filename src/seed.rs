@@ -32,6 +32,10 @@ pub enum Purpose {
     Event = 9,
 }
 
+/// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows
+/// and lives of cookies are counted in hours too.
+pub const HOUR_MILLIS: u64 = 3_600_000;
+
 /// Fixed key of the hash; ASCII `edgeloom` and `stable01`.
 const KEY: (u64, u64) = (0x6d6f_6f6c_6567_6465, 0x3130_656c_6261_7473);
 
@@ -92,7 +96,7 @@ impl Seed {
     /// `entropy` is random; only its bucket is used. `time_millis` is cut to the hour.
     #[must_use]
     pub fn contextual(site: &str, time_millis: u64, entropy: u64) -> Self {
-        let hour = (time_millis / 3_600_000).to_le_bytes();
+        let hour = (time_millis / HOUR_MILLIS).to_le_bytes();
         let bucket = (entropy % u64::from(CONTEXTUAL_BUCKETS)).to_le_bytes();
         let mut id = [0_u8; 16];
         for (half, side) in id.chunks_exact_mut(8).zip([b"a", b"b"]) {

@@ -68,6 +68,7 @@ impl fmt::Display for SelectorError {
 
 impl std::error::Error for SelectorError {}
 
+/// What reading a part comes to: it moves on, or says what is wrong and where.
 type Step = Result<(), SelectorError>;
 
 /// Reads a selector by the grammar below, a part of what the rewriter (lol-html) accepts:
@@ -108,6 +109,7 @@ impl<'a> Parser<'a> {
         if self.rest().is_empty() { Ok(()) } else { Err(self.expected("a space, '>' or ','")) }
     }
 
+    /// Elements below elements. The rewriter knows an element's ancestors and nothing that stands beside it.
     fn complex(&mut self) -> Step {
         self.space();
         self.compound()?;
@@ -128,6 +130,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// One element: its name, or what it has.
     fn compound(&mut self) -> Step {
         let named = self.eat('*') || self.name();
         if named && self.peek() == Some('|') {
@@ -156,6 +159,7 @@ impl<'a> Parser<'a> {
         Ok(true)
     }
 
+    /// `[name]`, or a comparison with a value: `=`, `~=`, `|=`, `^=`, `$=`, `*=`.
     fn attribute(&mut self) -> Step {
         self.skip();
         self.space();
@@ -185,6 +189,7 @@ impl<'a> Parser<'a> {
         if self.eat(']') { Ok(()) } else { Err(self.expected("']'")) }
     }
 
+    /// A name or a text in quotes.
     fn value(&mut self) -> Step {
         match self.peek() {
             Some(quote @ ('"' | '\'')) => {
@@ -198,6 +203,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The few that can be told from what came before: position among siblings, and `:not()` of one condition.
     fn pseudo(&mut self) -> Step {
         let start = self.at;
         self.skip();

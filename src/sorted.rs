@@ -8,6 +8,15 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 
 /// Values by key, in the order of the keys.
+/// ```
+/// use edgeloom::sorted::SortedMap;
+///
+/// let mut shown: SortedMap<String, u64> = SortedMap::new();
+/// *shown.or_default("hero".into()) += 2;
+/// *shown.or_default("cta".into()) += 1;
+/// assert_eq!(shown.get("hero"), Some(&2));
+/// assert_eq!(shown.keys().collect::<Vec<_>>(), ["cta", "hero"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SortedMap<K, V>(Vec<(K, V)>);
 
@@ -58,6 +67,7 @@ impl<K, V> SortedMap<K, V> {
 }
 
 impl<K: Ord, V> SortedMap<K, V> {
+    /// Where a key is, or where it belongs.
     fn place<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
@@ -204,6 +214,13 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for SortedMap<String, V> {
 ///
 /// By insertion: the standard sort costs 5 KB of wasm for each type, to be quick with thousands. A list that is nearly
 /// sorted is sorted in linear time here, too.
+/// ```
+/// use edgeloom::sorted::sort_by;
+///
+/// let mut list = [(2, 'a'), (1, 'b'), (2, 'c')];
+/// sort_by(&mut list, |one, other| one.0.cmp(&other.0));
+/// assert_eq!(list, [(1, 'b'), (2, 'a'), (2, 'c')]);
+/// ```
 pub fn sort_by<T>(list: &mut [T], mut compare: impl FnMut(&T, &T) -> Ordering) {
     for end in 1..list.len() {
         let Some((sorted, [item, ..])) = list.split_at_checked(end) else { continue };

@@ -8,6 +8,15 @@ use crate::seed::{Purpose, hash, unit_interval};
 use std::fmt;
 
 /// The number in (0, 1) that a unit of assignment has for one purpose and salt.
+/// ```
+/// use edgeloom::{seed::Purpose, split::fraction};
+///
+/// let of = |unit| fraction(Purpose::Rollout, "new checkout", unit);
+/// assert_eq!(of(7), of(7));
+/// // A quarter of many units has a number below 0.25.
+/// let n = (0..4_000).filter(|unit| of(*unit) < 0.25).count();
+/// assert!((900..1_100).contains(&n));
+/// ```
 #[must_use]
 pub fn fraction(purpose: Purpose, salt: &str, unit: u64) -> f64 {
     unit_interval(hash(purpose, &[salt.as_bytes(), &unit.to_le_bytes()]))

@@ -76,6 +76,7 @@ impl Counts {
         }
     }
 
+    /// Adds rewards of a goal; revised values may take away again what they gave.
     pub(crate) fn add_goal(&mut self, goal: &GoalId, counts: GoalCounts) {
         if let Some(own) = self.goals.get_mut(goal) {
             own.add(counts);
@@ -88,6 +89,7 @@ impl Counts {
         }
     }
 
+    /// Adds counts of the same slot and treatment. Saturates where 2^64 exposures would not fit, which no site reaches.
     fn merge(&mut self, other: &Self) {
         self.exposures = self.exposures.saturating_add(other.exposures);
         self.propensity_units = self.propensity_units.saturating_add(other.propensity_units);
@@ -102,6 +104,17 @@ impl Counts {
 ///
 /// Merging is commutative and associative, so shards and batches can be added up in any order. It is *not*
 /// idempotent: each shard's statistics go in once.
+/// ```
+/// use edgeloom::statistics::Statistics;
+/// use edgeloom::event::Refusal;
+///
+/// let (mut all, mut shard) = (Statistics::default(), Statistics::default());
+/// shard.refuse(Refusal::Late, 2);
+/// all.merge(&shard);
+/// let bytes = all.to_bytes()?;
+/// assert_eq!(Statistics::from_bytes(&bytes)?, shard);
+/// # Ok::<(), edgeloom::statistics::StatisticsError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Statistics {
     slots: SortedMap<SlotId, SortedMap<Treatment, Counts>>,
@@ -160,6 +173,7 @@ impl Statistics {
         self.repeats = self.repeats.saturating_add(other.repeats);
     }
 
+    /// Adds counts; what comes to zero is left out, so that equal statistics are equal in form.
     fn add(&mut self, slot: &SlotId, treatment: &Treatment, counts: &Counts) {
         let empty = Counts::default();
         if *counts == empty {

@@ -184,6 +184,62 @@ test("what was learned is published by itself", async () => {
   assert.equal(status.snapshot.sequence, sequenceOf(await stored()));
 });
 
+test("a snapshot can be had byte for byte while receipts of it count, however many follow", async () => {
+  const HOUR = 3_600_000;
+  const sql = await worker.sql("ROOT", SITE);
+  const one = async (query, ...values) => Object.values((await sql(query, ...values))[0])[0];
+  const oldest = () => one("SELECT MIN(sequence) FROM publication");
+  const fetched = async (version) => Buffer.from(await (await worker.call("GET", `snapshots/${version}`)).arrayBuffer());
+  const publishLearned = async () => {
+    const before = sequenceOf(await stored());
+    assert.equal((await send([exposure(receipt({ arm: "calm" }))])).accepted, 1);
+    await until(async () => sequenceOf(await stored()), (sequence) => sequence > before);
+  };
+
+  // Another configuration and back: each snapshot keeps its own.
+  const { config_version: good } = await worker.must("GET", "status");
+  const { version: other } = await (await put(rolled(0.75), { "if-match": await etagOf() })).json();
+  const { snapshot: between } = await publish(other);
+  const bytesBetween = await stored();
+  await worker.must("POST", "rollback", { version: good });
+  await publishLearned();
+  assert.deepEqual(await fetched(between), bytesBetween);
+  const last = await stored();
+  const version = last.subarray(22, 38).toString("hex");
+  assert.deepEqual(await fetched(version), last);
+
+  // A day later, with one publication each five seconds.
+  await sql("UPDATE publication SET at = at - ?", 24 * HOUR);
+  const before = await fetched(version);
+  assert.deepEqual(before.subarray(22, -16), last.subarray(22, -16));
+  const [at, latest] = [await one("SELECT MAX(at) FROM publication"), sequenceOf(last)];
+  await sql(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17270)
+     INSERT INTO publication(sequence, version, at, total, learned)
+     SELECT p.sequence + i, 'x' || i, ? + 5000 * i, p.total + 600 * i, p.learned FROM n, publication p WHERE p.sequence = ?`,
+    at,
+    latest,
+  );
+  await publishLearned();
+  assert.deepEqual(await fetched(version), before);
+  assert.deepEqual((await fetched(between)).subarray(22, -16), bytesBetween.subarray(22, -16));
+
+  // Three days and two hours after it was replaced nobody needs it any more; the one that replaced it then, somebody may.
+  await sql("UPDATE publication SET at = at - ? WHERE sequence <= ?", 51 * HOUR, latest + 2);
+  await until(async () => (await publishLearned(), oldest()), (sequence) => sequence === latest + 2, 30_000);
+  await problemOf(await worker.call("GET", `snapshots/${version}`), 404);
+  // With the next change the configurations of all that are gone go too.
+  const { version: next } = await (await put(rolled(0.6), { "if-match": await etagOf() })).json();
+  await publish(next);
+  assert.equal(await one("SELECT COUNT(*) FROM base"), 2);
+  await worker.must("POST", "rollback", { version: good });
+
+  // Whatever the window, there is an end to what is kept.
+  await sql("UPDATE publication SET total = total + 2e9 WHERE sequence = (SELECT MAX(sequence) FROM publication)");
+  await publishLearned();
+  assert.equal(await oldest(), latest + 2 + 15);
+});
+
 test("the cron mends a value that was lost", async () => {
   await (await worker.env()).STATE.delete(KEY);
   await worker.scheduled();

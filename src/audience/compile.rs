@@ -1,4 +1,20 @@
 //! From a condition as JSON to a [`Rule`]: every mistake is found here, none is left for the visit.
+//! The language is MongoDB's, as experimentation services use it. Beside the name of an attribute stands a value or an object of
+//! operators, all of which must hold:
+//!
+//! | operators | the attribute … |
+//! |---|---|
+//! | a plain value, `$eq`, `$ne` | is this; a plain text also equals the number or truth value written so |
+//! | `$lt`, `$lte`, `$gt`, `$gte` | is on this side of a number or a text |
+//! | `$in`, `$nin`, `$ini`, `$nini` | is one of these, or a list with one of these; `i`: whatever the case |
+//! | `$inGroup`, `$notInGroup` | as `$in`, with the members of a saved group |
+//! | `$all`, `$alli`, `$elemMatch`, `$size` | is a list with all of these, with such an element, of such a length |
+//! | `$regex`, `$regexi`, `$notRegex`, `$notRegexi` | is a text in which the pattern is found |
+//! | `$veq`, `$vne`, `$vlt`, `$vlte`, `$vgt`, `$vgte` | is a version on this side of another |
+//! | `$exists`, `$type`, `$not` | is there, is of this kind, does not satisfy the rest |
+//!
+//! `$and`, `$or`, `$nor` and `$not` join whole conditions. An empty `$or` restricts nothing, as in
+//! GrowthBook's SDKs.
 
 use super::constants::CodeSet;
 use super::error::{Cause, ConditionError, nearest};
@@ -42,9 +58,11 @@ const OPERATORS: [&str; 29] = [
     "$vgte",
 ];
 
+/// A result, or the first mistake with its place.
 type Compiled<T> = Result<T, ConditionError>;
 
 /// Which names a part of a condition means.
+/// The visit's attributes and those of list elements are numbered apart: a rule about an element never sees the visit.
 #[derive(Clone, Copy)]
 enum Scope {
     Visit,
@@ -78,6 +96,7 @@ pub(super) fn compile(
     Compiler { groups, visit, inside, at: String::new(), depth: 0 }.condition(condition, Scope::Visit)
 }
 
+/// Goes down a condition once. Tables grow as it meets names and constants, so that a visit only compares numbers.
 struct Compiler<'a> {
     groups: &'a Groups,
     visit: &'a mut Names,
@@ -89,10 +108,12 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// The mistake, at the place being compiled.
     fn fail<T>(&self, cause: Cause) -> Compiled<T> {
         Err(ConditionError { at: self.at.clone(), cause })
     }
 
+    /// The mistake of a value of the wrong kind: what belongs here, and what was found.
     fn expected<T>(&self, wanted: &'static str, found: &Value) -> Compiled<T> {
         self.fail(Cause::Expected { wanted, found: kind_of(found) })
     }
@@ -109,6 +130,7 @@ impl Compiler<'_> {
         result
     }
 
+    /// Does something with each item; the first mistake ends it.
     fn list<'v, T>(
         &mut self,
         list: &'v [Value],
@@ -144,6 +166,7 @@ impl Compiler<'_> {
         Ok(all(rules))
     }
 
+    /// The conditions of `$and`, `$or` and `$nor`.
     fn conditions(&mut self, list: &Value, scope: Scope) -> Compiled<Vec<Rule>> {
         let list = self.array(list, "a list of conditions")?;
         self.list(list, |c, condition| c.condition(condition, scope))
@@ -165,6 +188,7 @@ impl Compiler<'_> {
         Ok(Rule::Ask(target.name, test))
     }
 
+    /// `{ "$gte": 18, "$lt": 65 }`: all of them must hold. Operators and plain names do not mix, for one of them is a slip.
     fn operators(&mut self, map: &Map<String, Value>, target: Target) -> Compiled<Rule> {
         if let Some(key) = map.keys().find(|key| !key.starts_with('$')) {
             return self.fail(Cause::Mixed { key: key.clone() });
@@ -176,6 +200,7 @@ impl Compiler<'_> {
         Ok(all(rules))
     }
 
+    /// One operator with its value. Negations are compiled as the negated positive one, so that each question exists once.
     fn operator(&mut self, operator: &str, value: &Value, target: Target) -> Compiled<Rule> {
         let test = match operator {
             "$eq" => self.exactly(value, target)?,
@@ -232,6 +257,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// What `$lt` and its like compare with; a text that reads as a number compares as one with numbers.
     fn bound(&self, value: &Value) -> Compiled<Bound> {
         match value {
             Value::Number(_) => Ok(Bound { text: None, number: Seen::from(value).number() }),
@@ -240,6 +266,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// A version for `$veq` and its like; numbers are taken as written.
     fn version(&self, value: &Value) -> Compiled<Box<str>> {
         match value {
             Value::String(text) => Ok(text.as_str().into()),
@@ -257,6 +284,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// The kind that `$type` asks for.
     fn kind(&self, value: &Value) -> Compiled<Kind> {
         let word = value.as_str().unwrap_or_default();
         match Kind::WORDS.iter().find(|(known, _)| *known == word) {
@@ -265,6 +293,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// A pattern with bounded memory; matching takes time linear in the text (`regex-lite` has no backtracking).
     fn pattern(&self, value: &Value, case: Case) -> Compiled<Test> {
         let Value::String(pattern) = value else {
             return self.expected("a pattern as text", value);
@@ -277,6 +306,7 @@ impl Compiler<'_> {
             .or_else(|error| self.fail(Cause::Pattern(error)))
     }
 
+    /// What `$elemMatch` asks of an element: operators for a scalar one, a condition for one with fields.
     fn element(&mut self, value: &Value) -> Compiled<Rule> {
         match value {
             Value::Object(map)
@@ -293,6 +323,7 @@ impl Compiler<'_> {
         }
     }
 
+    /// What `$all` asks: for every item some element that is it.
     fn each(&mut self, value: &Value, case: Case) -> Compiled<Test> {
         let list = self.array(value, "a list")?;
         let rules = self.list(list, |c, item| c.value(item, INNER, case))?;
@@ -306,6 +337,7 @@ impl Compiler<'_> {
         Ok(self.codes(scalars.iter().map(|item| Seen::from(*item)), target))
     }
 
+    /// The constants of `$ini`; other kinds than texts have no case and compare as usual.
     fn folded_constants(&mut self, value: &Value, target: Target) -> Compiled<Test> {
         let list = self.array(value, "a list, e.g. [\"de\", \"at\"]")?;
         let scalars = self.list(list, |c, item| c.scalar(item))?;
@@ -334,6 +366,7 @@ impl Compiler<'_> {
         Ok(self.codes(members.iter().map(Seen::from), target))
     }
 
+    /// The numbers of some constants of an attribute; none where the attribute is not a name but the value itself.
     fn codes<'v>(&mut self, constants: impl IntoIterator<Item = Seen<'v>>, target: Target) -> CodeSet {
         let table = self.names(target.scope).constants(target.name);
         CodeSet::new(table.map_or_else(Vec::new, |table| {
@@ -341,6 +374,7 @@ impl Compiler<'_> {
         }))
     }
 
+    /// A constant that a set can hold.
     fn scalar<'v>(&self, value: &'v Value) -> Compiled<&'v Value> {
         match value {
             Value::Array(_) | Value::Object(_) => {
@@ -395,6 +429,7 @@ fn readings(text: &str) -> Vec<Seen<'_>> {
     readings
 }
 
+/// All of them; one alone needs no list around it.
 fn all(mut rules: Vec<Rule>) -> Rule {
     match (rules.len(), rules.pop()) {
         (1, Some(rule)) => rule,

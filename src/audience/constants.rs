@@ -1,4 +1,7 @@
 //! Numbers for the constants that one attribute is compared with, so that comparing is arithmetic.
+//! A visit's value is looked up once per attribute and gives one number. Every `$eq` and `$in` on that attribute is then a test
+//! of a bit, however many conditions there are; only a set with a constant beyond the attribute's first 64 is searched, by
+//! halves.
 
 use super::facts::Seen;
 use super::lower::small;
@@ -9,6 +12,7 @@ use std::collections::BTreeMap;
 /// Equal to no constant. Shifting a mask by it gives nothing, which is the right answer.
 pub(super) const NO_CODE: u32 = u32::MAX;
 
+/// Codes that every table has, so that the common constants need no entry.
 const NOTHING: u32 = 0;
 const FALSE: u32 = 1;
 const TRUE: u32 = 2;
@@ -25,11 +29,13 @@ pub(super) struct Constants {
     folded: BTreeMap<Box<str>, u32>,
 }
 
+/// A number as a key: equal numbers have equal bits, NaN being equal to itself.
 fn bits(number: f64) -> u64 {
     // Both zeros are one number.
     if number == 0.0 { 0 } else { number.to_bits() }
 }
 
+/// The next free number. A table of 2^32 constants does not fit into the memory there is.
 fn next(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(NO_CODE)
 }

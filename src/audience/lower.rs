@@ -1,6 +1,7 @@
 //! Lower case of any letter, in ranges: the standard library's table has an entry per letter, 12 KB.
 //!
 //! For comparing only, one letter at a time: both sigmas in small letters are one, and `İ` is left as it is.
+//! The test compares every letter with the standard library's, so that a new version of Unicode shows up there.
 
 /// Ranges of capital letters: first, last, distance from one to the next, and from each to its small letter.
 #[rustfmt::skip]

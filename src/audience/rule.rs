@@ -9,6 +9,8 @@ use serde_json::Value;
 use std::cmp::Ordering;
 
 /// A compiled condition.
+/// Evaluated depth first with the first answer that settles it; its depth is that of the condition, which
+/// [`MAX_DEPTH`](super::MAX_DEPTH) limits.
 #[derive(Debug, Clone)]
 pub(super) enum Rule {
     /// Every one of them; nothing to ask is yes.
@@ -67,6 +69,7 @@ pub(super) enum Side {
 }
 
 impl Side {
+    /// Whether a comparison that came out like this is a yes.
     fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Less => ordering.is_lt(),
@@ -209,6 +212,7 @@ fn elements<'a>(fact: &Fact<'a>) -> impl Iterator<Item = Seen<'a>> {
     list.iter().map(Seen::from)
 }
 
+/// Compares as scripts do: two texts by their characters, everything else as numbers; what is no number is on no side.
 #[inline]
 fn compare(seen: Seen<'_>, side: Side, bound: &Bound) -> bool {
     if let (Seen::Text(text), Some(other)) = (seen, &bound.text) {

@@ -13,6 +13,7 @@ enum Part<'a> {
     Word(&'a str),
 }
 
+/// A part as it sorts: numbers before words, numbers by value.
 fn part(text: &str) -> Part<'_> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Part::Word(text);

@@ -41,6 +41,7 @@ pub(super) struct LogitBeta {
 }
 
 impl LogitBeta {
+    /// Finds peak, ends and knee; α and β are between the limits that [`BetaPosterior`] keeps.
     pub(super) fn new(posterior: &BetaPosterior) -> Self {
         let (alpha, beta) = (posterior.alpha(), posterior.beta());
         let n = alpha + beta;

@@ -214,6 +214,7 @@ impl PerView {
         }
     }
 
+    /// The arm of a view: its first random number says which part of the mixture chooses, the next ones choose within it.
     fn choose(&self, shares: &[f64], view: u64) -> usize {
         let mut generator = Generator::new(view);
         let component = generator.unit();

@@ -1,5 +1,7 @@
 //! The exact probability that each arm is the best one: Thompson sampling's weights by quadrature, not by
 //! simulation, because a reward is divided by them.
+//! A simulation with 10,000 draws knows a weight of 0.01 to 10 % (one standard deviation), and an estimate that divides by it
+//! is off by as much.
 
 use crate::bandit::logit::LogitBeta;
 use crate::bandit::posterior::BetaPosterior;
@@ -23,6 +25,14 @@ const MAX_PANELS: usize = 100_000;
 /// the same nodes, so no incomplete beta function is needed. Since Σ_a f_a Π_{b≠a} F_b is the derivative of Π
 /// F_b, what the arms receive of a panel must add up to the growth of that product: this is checked on every
 /// panel.
+/// ```
+/// use edgeloom::bandit::{BetaPosterior, p_best};
+///
+/// // For two arms with integer parameters there is a closed form: P(Beta(2, 1) > Beta(1, 2)) = 5/6.
+/// let weights = p_best(&[BetaPosterior::new(2.0, 1.0)?, BetaPosterior::new(1.0, 2.0)?]);
+/// assert!((weights[0] - 5.0 / 6.0).abs() < 1e-12);
+/// # Ok::<(), edgeloom::bandit::PosteriorError>(())
+/// ```
 #[must_use]
 pub fn p_best(arms: &[BetaPosterior]) -> Vec<f64> {
     // Rounding can leave a hopeless arm at −1e-31.
@@ -70,6 +80,7 @@ struct Column {
 }
 
 impl Column {
+    /// At the left end of everything: nothing summed yet.
     fn new(hump: LogitBeta) -> Self {
         let zeros = [0.0; NODES];
         Self {

@@ -249,6 +249,15 @@ pub(super) enum Kind {
 
 /// How to treat an attribute of an element; both names in lower case.
 ///
+/// | attribute | holes |
+/// |---|---|
+/// | words for people: `title`, `alt`, `aria-…`, `data-…` | yes |
+/// | links: `href` of `a` and `area` | yes; `mailto:` and `tel:` too |
+/// | pictures, sounds, where a form goes | yes; `https:`, `http:` or relative |
+/// | other addresses: `src` of `iframe`, `href` within `svg` | no: a browser runs what it loads |
+/// | all others: `id`, `style`, `rel` … | no |
+/// | `on…`, `srcdoc` | the attribute is refused |
+///
 /// # Errors
 /// The attribute runs code, or the element doesn't take it.
 pub(super) fn attribute_kind(element: &str, name: &str) -> Result<Kind, Fault> {

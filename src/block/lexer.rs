@@ -101,6 +101,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// What starts with `<`: a comment, an end tag or a start tag.
     fn markup(&mut self) -> Result<Token<'a>, Located> {
         let start = self.at;
         self.at += 1;
@@ -126,6 +127,7 @@ impl<'a> Lexer<'a> {
         Ok(Token::Start(tag))
     }
 
+    /// A start tag from behind its name, `start` being its first byte.
     fn start_tag(&mut self, start: usize, name: &'a str) -> Result<Tag<'a>, Located> {
         let mut attributes: Vec<Attribute<'a>> = Vec::new();
         loop {
@@ -148,6 +150,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// An attribute with its value; `tag` is where a fault is shown.
     fn attribute(&mut self, tag: usize) -> Result<Attribute<'a>, Located> {
         let offset = self.at;
         let name = self.take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
@@ -174,6 +177,7 @@ impl<'a> Lexer<'a> {
         Ok(Attribute { name, value: Some(value), quote, offset, value_offset })
     }
 
+    /// A value up to its closing quote, which must come.
     fn quoted(&mut self, offset: usize, quote: char) -> Result<&'a str, Located> {
         let Some(len) = self.rest().find(quote) else {
             return Err(self.fault(offset, Fault::UnclosedQuote));
@@ -183,6 +187,7 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
 
+    /// A value without quotes: no space, quote, `=`, `<`, `>` or backtick in it, as the HTML standard wants.
     fn bare_value(&mut self) -> Result<&'a str, Located> {
         let start = self.at;
         let value = self.take_while(|c| !is_space(c) && c != '>');
@@ -195,6 +200,7 @@ impl<'a> Lexer<'a> {
         Ok(value)
     }
 
+    /// A comment, unless a browser would end it earlier: one that begins with `>` or `->`, or has `--!>` in it.
     fn comment(&mut self, start: usize) -> Result<Token<'a>, Located> {
         let Some(len) = self.rest().find("-->") else {
             return Err(self.fault(start, Fault::UnclosedComment));
@@ -208,6 +214,7 @@ impl<'a> Lexer<'a> {
         Ok(Token::Comment(text))
     }
 
+    /// Everything up to the element's end tag; nothing in between is markup.
     fn raw_content(&mut self, element: &'static str) -> Result<Token<'a>, Located> {
         let rest = self.rest();
         // `</` of the element's name: every other `</` is content.

@@ -7,6 +7,8 @@ use super::url::is_same_site;
 pub const TOKEN_PARAMETER: &str = "_el";
 
 /// HTML in ASCII with places for a token.
+/// Cut once when the snapshot is compiled; a view copies the parts with its receipt between them. Links to other sites never
+/// get a token: it would leave the site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Markup {
     parts: Vec<Box<str>>,
@@ -24,6 +26,7 @@ enum Joint {
 }
 
 impl Joint {
+    /// The separator as it stands in an attribute.
     fn sign(self) -> &'static str {
         match self {
             Self::First => "?",

@@ -1,5 +1,14 @@
 //! Renders a template with its fields: the state machine that knows where each hole stands and escapes for
 //! that place. Everything is written anew in one canonical form; nothing of the source is copied unread.
+//! What a hole becomes depends on where it stands:
+//!
+//! | place | text, number | url, image | rich text |
+//! |---|---|---|---|
+//! | between tags | characters as references | the address as text | its own canonical HTML |
+//! | in an attribute for people, such as `title` | the same | the address | refused |
+//! | in an address, at its start | refused | checked against the attribute's schemes | refused |
+//! | in an address, further on | percent-encoded as one component | the same | refused |
+//! | in a style, a comment, a tag's name, an attribute that runs or loads | refused | refused | refused |
 
 use super::elements::{Kind, attribute_kind, is_html, is_svg};
 use super::escape::{decode, push_text, push_written};
@@ -65,12 +74,14 @@ pub(super) fn render<'f>(template: &str, fields: &'f Fields) -> Result<Rendered<
     Ok(Rendered { html: renderer.out, used: renderer.holes.into_used() })
 }
 
+/// What is written so far and the fields it may use.
 struct Renderer<'f> {
     holes: Holes<'f>,
     out: String,
 }
 
 impl Renderer<'_> {
+    /// Text between tags with its holes.
     fn text(&mut self, text: &str, start: usize, nesting: &mut Nesting) -> Result<(), Located> {
         for part in parts(text, start)? {
             let at = |fault| Located { offset: part.offset, fault };
@@ -93,6 +104,7 @@ impl Renderer<'_> {
         Ok(())
     }
 
+    /// Content of a style, as written, or of a frame, which has none.
     fn raw(&mut self, content: &str, nesting: &Nesting) -> Result<(), Fault> {
         if nesting.is_in("iframe") {
             return if content.trim().is_empty() { Ok(()) } else { Err(Fault::FrameContent) };
@@ -108,6 +120,7 @@ impl Renderer<'_> {
         Ok(())
     }
 
+    /// A start tag in canonical form: names in lower case, values in double quotes.
     fn tag(&mut self, element: &str, tag: &Tag<'_>) -> Result<(), Located> {
         self.out.extend(["<", element]);
         for attribute in &tag.attributes {
@@ -117,6 +130,7 @@ impl Renderer<'_> {
         Ok(())
     }
 
+    /// One attribute; left out where its only hole has nothing to fill it, such as an image without a width.
     fn attribute(&mut self, element: &str, attribute: &Attribute<'_>) -> Result<(), Located> {
         let name = attribute.name.to_ascii_lowercase();
         let kind =
@@ -213,6 +227,7 @@ impl Renderer<'_> {
         Ok(out)
     }
 
+    /// After each piece, so that a field in a thousand holes stops early.
     fn check_length(&self) -> Result<(), Fault> {
         if self.out.len() > MAX_RENDERED_BYTES {
             return Err(Fault::TooLong { most: MAX_RENDERED_BYTES });

@@ -9,7 +9,7 @@ pub use refusal::Refusal;
 
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};
 use crate::receipt::Receipt;
-use crate::seed::{Purpose, hash};
+use crate::seed::{HOUR_MILLIS, Purpose, hash};
 use serde::{Deserialize, Serialize};
 
 /// Largest value of one reward, either way, in the site's currency. In micros it is 10^15, which every JSON number holds.
@@ -18,8 +18,6 @@ pub const MAX_VALUE: f64 = 1e9;
 pub const MAX_VALUE_MICROS: i64 = 1_000_000_000_000_000;
 /// How far ahead a receipt's time may be, milliseconds: clocks of two locations differ by seconds, never by minutes.
 pub const EARLY_TOLERANCE_MILLIS: u64 = 300_000;
-/// Shared receipts tell the hour only: up to this much of their window has passed when they are made.
-const HOUR_MILLIS: u64 = 3_600_000;
 
 /// A random id that the recording edge gives to an event of a shared decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,6 +185,7 @@ pub fn shard_of(decision: &DecisionId, shards: u8) -> u8 {
 }
 
 const fn expires(time_millis: u64, shared: bool, window_millis: u64) -> u64 {
+    // Shared receipts tell the hour only: up to this much of their window has passed when they are made.
     let slack = if shared { HOUR_MILLIS } else { 0 };
     time_millis.saturating_add(window_millis).saturating_add(slack)
 }

@@ -4,6 +4,14 @@ use crate::receipt::ReceiptError;
 use std::fmt;
 
 /// Why an event was not taken; each is counted by its word.
+/// A refusal is final: the sender drops the event, for it would be refused again. Only [`Refusal::Rate`] passes with time, and
+/// [`Refusal::UnknownKey`], [`Refusal::Format`] and the unknown names may come from a Worker that is older or newer than the page.
+/// Many [`Refusal::Forged`] or [`Refusal::Unbound`] ones are somebody trying.
+///
+/// ```
+/// use edgeloom::event::Refusal;
+/// assert_eq!(Refusal::UnknownGoal.as_str(), "unknown_goal");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// Not readable.

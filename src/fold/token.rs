@@ -80,6 +80,7 @@ impl Token {
         self.rewards.values().map(|rewards| rewards.len().saturating_sub(self.exposures.len())).sum()
     }
 
+    /// Whether another key would make the token larger than a decision is worth.
     fn is_full(&self) -> bool {
         self.exposures.len() + self.rewards.values().map(Vec::len).sum::<usize>() >= MAX_KEYS
     }

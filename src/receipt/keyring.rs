@@ -17,8 +17,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+/// First byte of everything signed.
 const FORMAT: u8 = 1;
+/// Format and key id.
 const HEADER: usize = 2;
+/// Bytes of the HMAC kept: 128 bits, the least RFC 2104 advises for SHA-256; a forger has one try in 2^128.
 const TAG: usize = 16;
 /// Shortest secret in characters: 32 random hexadecimal digits are 128 bits, the strength of the tag.
 pub const MIN_SECRET_CHARS: usize = 32;
@@ -129,6 +132,7 @@ impl fmt::Display for KeyringError {
 
 impl std::error::Error for KeyringError {}
 
+/// A secret under its number, with the HMAC states for each purpose computed ahead.
 struct Key {
     kid: u8,
     /// One prepared state per purpose, in the order of [`Purpose::ALL`]: the two key blocks of HMAC are hashed once

@@ -1,4 +1,6 @@
 //! From stored shapes to a snapshot: every check, once. A bad item costs only itself and leaves a warning.
+//! Names are resolved to positions, texts to rules, patterns and markup, beliefs to shares, so that a decision looks nothing up
+//! by name. Warnings carry a JSON pointer into the configuration, for editors and the console.
 
 use super::policy::Policy;
 use super::store::Stored;
@@ -9,7 +11,7 @@ use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
-use crate::seed::{Purpose, hash};
+use crate::seed::{HOUR_MILLIS, Purpose, hash};
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
 use crate::split::{Holdout, LayerPart, Rollout};
@@ -22,6 +24,9 @@ const MAX_SLOTS: usize = 1_000;
 const MAX_ARMS: usize = 1_000;
 /// Exposures per arm before the policy may prefer one, unless configured.
 const BURN_IN: u64 = 100;
+
+/// How long after a decision its events count, hours, unless configured.
+pub const DEFAULT_WINDOW_HOURS: u32 = 72;
 
 /// How much a problem matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +63,20 @@ impl Warning {
 }
 
 /// Compiles what was stored.
+/// Total: whatever was stored gives a snapshot, with fewer items where some can't be used.
+///
+/// ```
+/// use edgeloom::snapshot::store::{Stored, decode, encode};
+/// use edgeloom::snapshot::{compile, wire::{Config, Published, Slot}};
+///
+/// let slot = Slot { id: "hero".into(), goal: "nothing".into(), ..Slot::default() };
+/// let config = Config { site: "shop".into(), slots: vec![slot], ..Config::default() };
+/// let stored = decode(&encode(&Published { config, learned: Vec::new() }, 1, 0)?)?;
+/// let (snapshot, warnings) = compile(&stored);
+/// assert!(snapshot.slots.is_empty());
+/// assert_eq!(warnings[0].pointer, "/slots/0/goal");
+/// # Ok::<(), edgeloom::snapshot::store::StoreError>(())
+/// ```
 #[must_use]
 pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
     let config = &stored.published.config;
@@ -73,8 +92,14 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         site: compiler.site(&config.site),
         holdout: compiler.holdout(config.holdout.as_ref()),
         privacy: compiler.privacy(&config.privacy),
-        window_millis: 3_600_000
-            * u64::from(compiler.in_range("/ledger/window_hours", config.ledger.window_hours, 72, 1, 336)),
+        window_millis: HOUR_MILLIS
+            * u64::from(compiler.in_range(
+                "/ledger/window_hours",
+                config.ledger.window_hours,
+                DEFAULT_WINDOW_HOURS,
+                1,
+                336,
+            )),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),
         goals: compiler.goals,
@@ -97,6 +122,7 @@ pub fn check(config: &wire::Config) -> Vec<Warning> {
     compile(&stored).1
 }
 
+/// What is compiled so far; later parts refer to earlier ones, so the order is audiences, goals, blocks, slots.
 #[derive(Default)]
 struct Compiler {
     warnings: Vec<Warning>,
@@ -146,6 +172,7 @@ impl Compiler {
         privacy.clone()
     }
 
+    /// A number, or its default with a warning where it is out of range.
     fn in_range<T: Copy + PartialOrd + Display>(
         &mut self,
         pointer: &str,
@@ -255,6 +282,7 @@ impl Compiler {
         }
     }
 
+    /// Slots in the order of the configuration, which is the order of their worth: an earlier slot shows a block first.
     fn slots(&mut self, config: &wire::Config, learned: &[wire::LearnedSlot]) -> Vec<Slot> {
         if config.slots.len() > MAX_SLOTS {
             self.error("/slots", format_args!("{} slots; hint: {MAX_SLOTS} at most", config.slots.len()));
@@ -282,6 +310,7 @@ impl Compiler {
         .transpose()
     }
 
+    /// Everything a slot needs, or the one warning that stops it.
     fn slot(
         &mut self,
         wire: &wire::Slot,
@@ -338,6 +367,7 @@ impl Compiler {
         })
     }
 
+    /// Arms sorted by name: their positions then depend on the configuration's content, not on its order.
     fn arms(
         &mut self,
         wire: &wire::Slot,
@@ -418,11 +448,13 @@ pub(super) fn arm_id(arm: &wire::Arm) -> Result<ArmId, crate::id::IdError> {
     ArmId::new(arm.id.as_deref().or(arm.block.as_deref()).unwrap_or("page"))
 }
 
+/// A part of a layer, with both ends in [0, 1].
 fn layer_part(part: &wire::LayerPart, at: &str) -> Item<LayerPart> {
     LayerId::new(&part.id).map_err(|e| Warning::error(format!("{at}/layer/id"), e))?;
     LayerPart::new(&part.id, part.from, part.to).map_err(|e| Warning::error(format!("{at}/layer"), e))
 }
 
+/// Rule of choosing with its limits checked against each other and against the number of arms.
 fn policy(wire: &wire::Policy, arms: &[Arm], at: &str) -> Item<Policy> {
     let baseline = match &wire.baseline {
         None => None,

@@ -10,6 +10,22 @@ use crate::statistics::Statistics;
 
 /// What the statistics say about the slots of a configuration; slots and arms that can't be used are left out, and
 /// so are statistics of slots and arms that are no longer there (they stay in the ledger).
+/// Each arm's posterior is its prior after the exposures and rewards of the slot's own goal; its weight is the exact P(best) among
+/// the slot's enabled arms ([`p_best`]), before floors and caps, which belong to compiling.
+///
+/// ```
+/// use edgeloom::snapshot::{learn, wire::{Arm, Config, Goal, Slot}};
+/// use edgeloom::statistics::Statistics;
+///
+/// let arm = |id: &str| Arm { id: Some(id.into()), ..Arm::default() };
+/// let slot = Slot { id: "hero".into(), goal: "order".into(), arms: vec![arm("a"), arm("b")], ..Slot::default() };
+/// let goal = Goal { id: "order".into(), path: None, value: None };
+/// let config = Config { site: "shop".into(), goals: vec![goal], slots: vec![slot], ..Config::default() };
+///
+/// // Nothing counted: both are as likely to be the best.
+/// let learned = learn(&config, &Statistics::default());
+/// assert!(learned[0].arms.iter().all(|arm| (arm.weight - 0.5).abs() < 1e-9));
+/// ```
 #[must_use]
 pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
     let mut slots: Vec<LearnedSlot> =
@@ -18,6 +34,7 @@ pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
     slots
 }
 
+/// `None` where slot or goal have no usable name; an arm named twice counts for its first.
 fn learn_slot(slot: &Slot, statistics: &Statistics) -> Option<LearnedSlot> {
     let id = SlotId::new(&slot.id).ok()?;
     let goal = GoalId::new(&slot.goal).ok()?;

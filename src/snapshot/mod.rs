@@ -8,7 +8,7 @@ pub mod store;
 mod tests;
 pub mod wire;
 
-pub use compile::{Severity, Warning, check, compile};
+pub use compile::{DEFAULT_WINDOW_HOURS, Severity, Warning, check, compile};
 pub use learn::learn;
 pub use policy::Policy;
 

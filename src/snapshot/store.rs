@@ -26,7 +26,9 @@ use std::fmt;
 const MAGIC: [u8; 4] = *b"ELSN";
 /// The format this code writes and reads.
 pub const FORMAT: u16 = 1;
+/// Bytes before the payload.
 const HEADER: usize = 38;
+/// Bytes after it; 128 bits against damage, not against forgery: whoever writes to KV may write anything.
 const CHECKSUM: usize = 16;
 /// Largest stored snapshot in bytes. A KV value may have 25 MiB, but every isolate parses this one: 4 MiB is
 /// some 2,000 slots and already a quarter of a second of start-up.
@@ -105,26 +107,66 @@ fn payload_error(error: JsonError) -> StoreError {
     StoreError::Payload { reason: error.to_string() }
 }
 
+/// Content as the two texts that its payload is made of. Whoever keeps many publications keeps the first one once.
+///
+/// ```
+/// use edgeloom::snapshot::store::{Parts, decode, encode};
+/// use edgeloom::snapshot::wire::Published;
+///
+/// let published = Published::default();
+/// let parts = Parts::of(&published)?;
+/// assert_eq!(parts.encode(1, 1_700_000_000_000)?, encode(&published, 1, 1_700_000_000_000)?);
+/// assert_eq!(decode(&parts.encode(2, 0)?)?.published, published);
+/// # Ok::<(), edgeloom::snapshot::store::StoreError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts {
+    /// The configuration as JSON.
+    pub config: String,
+    /// What was learned as JSON.
+    pub learned: String,
+}
+
+impl Parts {
+    /// The texts of some content.
+    ///
+    /// # Errors
+    /// [`StoreError::Payload`] where it can't be written.
+    pub fn of(published: &Published) -> Result<Self, StoreError> {
+        let config = json::value(&published.config).map_err(payload_error)?;
+        let learned = json::value(&published.learned).map_err(payload_error)?;
+        Ok(Self { config: json::text(&config), learned: json::text(&learned) })
+    }
+
+    /// The stored form. The same texts, sequence and time give the same bytes, whichever version of this code wrote the
+    /// texts: nothing of them is read.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`].
+    pub fn encode(&self, sequence: u64, published_millis: u64) -> Result<Vec<u8>, StoreError> {
+        let payload = format!("{{\"config\":{},\"learned\":{}}}", self.config, self.learned);
+        let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&FORMAT.to_le_bytes());
+        bytes.extend_from_slice(&sequence.to_le_bytes());
+        bytes.extend_from_slice(&published_millis.to_le_bytes());
+        bytes.extend_from_slice(&digest16(payload.as_bytes()));
+        bytes.extend_from_slice(payload.as_bytes());
+        let checksum = digest16(&bytes);
+        bytes.extend_from_slice(&checksum);
+        if bytes.len() > MAX_BYTES {
+            return Err(StoreError::TooLarge { bytes: bytes.len() });
+        }
+        Ok(bytes)
+    }
+}
+
 /// The stored form of some content.
 ///
 /// # Errors
 /// [`StoreError::TooLarge`], and [`StoreError::Payload`] where the content can't be written.
 pub fn encode(published: &Published, sequence: u64, published_millis: u64) -> Result<Vec<u8>, StoreError> {
-    let value = json::value(published).map_err(payload_error)?;
-    let payload = json::text(&value).into_bytes();
-    let mut bytes = Vec::with_capacity(HEADER + payload.len() + CHECKSUM);
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&FORMAT.to_le_bytes());
-    bytes.extend_from_slice(&sequence.to_le_bytes());
-    bytes.extend_from_slice(&published_millis.to_le_bytes());
-    bytes.extend_from_slice(&digest16(&payload));
-    bytes.extend_from_slice(&payload);
-    let checksum = digest16(&bytes);
-    bytes.extend_from_slice(&checksum);
-    if bytes.len() > MAX_BYTES {
-        return Err(StoreError::TooLarge { bytes: bytes.len() });
-    }
-    Ok(bytes)
+    Parts::of(published)?.encode(sequence, published_millis)
 }
 
 /// Opens a stored form.
@@ -182,6 +224,7 @@ fn lenient(mut raw: Value) -> Result<(Published, Vec<Warning>), StoreError> {
     Ok((json::shape(&raw).map_err(payload_error)?, warnings))
 }
 
+/// Drops the items of a list that the typed form refuses, with a warning each, and keeps the others.
 fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
     let Some(Value::Array(items)) = config.get_mut(list) else { return };
     let mut position = 0;
@@ -224,6 +267,13 @@ mod tests {
         assert_eq!(stored.published, sample());
         assert_eq!((stored.sequence, stored.published_millis), (5, 1_700_000_000_000));
         assert!(stored.warnings.is_empty());
+    }
+
+    #[test]
+    fn the_payload_is_the_content_as_one_json_text() {
+        let bytes = encode(&sample(), 5, 6).unwrap();
+        let payload = &bytes[HEADER..bytes.len() - CHECKSUM];
+        assert_eq!(payload, json::text(&json::value(&sample()).unwrap()).as_bytes());
     }
 
     #[test]

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
+/// Written and read.
 const FORMAT: u8 = 1;
+/// Bytes of SHA-256 kept: against damage, not against forgery, for nobody outside reaches these bytes.
 const CHECKSUM: usize = 16;
 
 /// Stored statistics that can't be used.
@@ -87,6 +89,7 @@ impl Statistics {
     }
 }
 
+/// The cause as text, since it comes from several decoders.
 fn payload(error: impl fmt::Display) -> StatisticsError {
     StatisticsError::Payload { reason: error.to_string() }
 }
@@ -112,6 +115,7 @@ struct Shape {
     repeats: u64,
 }
 
+/// Counts of a slot under one treatment.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Row {
@@ -127,6 +131,7 @@ struct Row {
     goals: Vec<Goal>,
 }
 
+/// Counted rewards of a goal.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Goal {

@@ -55,12 +55,13 @@ function garble(value) {
   return Buffer.from(value).map((byte, i) => (i % 100 === 0 ? byte ^ 0xff : byte));
 }
 
-/** A queue in memory with one consumer, delivering at least once; what fails too often goes to `dead`. */
+/** What the platform takes: bytes per message and per call, and messages per call; a message has up to 100 bytes of its own. */
+const LIMITS = { message: 128_000, call: 256_000, messages: 100, own: 100 };
+
+/** A queue in memory with one consumer, delivering at least once; what fails too often goes to the queue `dead`. */
 export class Queue {
   /** Messages not yet acknowledged. */
   messages = [];
-  /** Messages that failed `maxRetries` times after their first try. */
-  dead = [];
   /** `"none"`, `"refuse"` (429 on sending), `"hang"`. */
   fault = "none";
   /** Delivers every batch a second time, as a real queue may. */
@@ -68,11 +69,13 @@ export class Queue {
   /** Holds messages back while true. */
   paused = false;
   sent = 0;
+  /** Calls and messages refused for their size. */
+  tooLarge = 0;
   #delivering = false;
 
-  /** @param {{ name: string, batch?: number, waitMillis?: number, retryMillis?: number, maxRetries?: number }} options */
-  constructor({ name, batch = 100, waitMillis = 50, retryMillis = 200, maxRetries = 10 }) {
-    Object.assign(this, { name, batch, waitMillis, retryMillis, maxRetries });
+  /** @param {{ name: string, batch?: number, waitMillis?: number, retryMillis?: number, maxRetries?: number, dead?: Queue }} options */
+  constructor({ name, batch = 100, waitMillis = 50, retryMillis = 200, maxRetries = 10, dead }) {
+    Object.assign(this, { name, batch, waitMillis, retryMillis, maxRetries, dead });
   }
 
   async handle(request, response, body) {
@@ -82,7 +85,13 @@ export class Queue {
     if (pathname === "/message") {
       this.#keep({ contentType: request.headers["x-msg-fmt"] ?? "v8", body: body.toString("base64") });
     } else if (pathname === "/batch") {
-      for (const message of JSON.parse(body).messages) this.#keep(message);
+      const { messages } = JSON.parse(body);
+      const sizes = messages.map((message) => Buffer.from(message.body, "base64").length + LIMITS.own);
+      if (messages.length > LIMITS.messages || Math.max(...sizes) > LIMITS.message || sizes.reduce((sum, size) => sum + size, 0) > LIMITS.call) {
+        this.tooLarge++;
+        return reply(response, 413, "Payload Too Large");
+      }
+      for (const message of messages) this.#keep(message);
     }
     reply(response, 200, JSON.stringify({ metadata: { metrics: { backlogCount: this.messages.length, backlogBytes: 0, oldestMessageTimestamp: 0 } } }));
   }
@@ -118,7 +127,7 @@ export class Queue {
         continue;
       }
       this.messages.splice(this.messages.indexOf(message), 1);
-      if (retry) this.dead.push(message);
+      if (retry) this.dead?.messages.push({ ...message, attempts: 1, notBefore: 0 });
     }
   }
 }

@@ -23,7 +23,7 @@ const RUNTIME = runtime.default ?? runtime;
  * @param {string} [options.origin]  base URL of the website behind it
  * @param {Record<string, string>} [options.vars]  added to those of the tests; secrets are vars here
  * @param {Kv} [options.kv]
- * @param {Queue} [options.queue]
+ * @param {Queue} [options.queue]  with its `dead` queue, where it has one
  * @param {string} [options.dir]  keeps the Durable Objects; a temporary folder that goes with `stop` otherwise
  * @param {number} [options.port]  a free one otherwise
  * @param {string} [options.bundle]  another bundle than the Worker's: a folder of `.js` and `.wasm`, the entry first by name
@@ -92,12 +92,14 @@ export async function start(options = {}) {
   }
 
   await boot();
-  queue.run((name, messages) => dispatch({ queue: name, messages }), () => isOver);
+  for (const one of [queue, queue.dead]) one?.run((name, messages) => dispatch({ queue: name, messages }), () => isOver);
 
   const call = (target, init) => fetch(new URL(target, `http://127.0.0.1:${port}`), { redirect: "manual", ...init });
   return {
     url: `http://127.0.0.1:${port}`,
     port,
+    /** Where the Durable Objects are: a folder per class, a database per object. */
+    dir,
     kv,
     queue,
     log,

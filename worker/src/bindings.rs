@@ -3,6 +3,7 @@
 use crate::secret::Secrets;
 use edgeloom::json::number::decimal;
 use edgeloom::receipt::{Keyring, Purpose};
+use edgeloom::seed::HOUR_MILLIS;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
@@ -85,7 +86,7 @@ impl Settings {
 
     /// A name for a client that changes every hour and tells nothing about its address.
     pub fn client_name(&self, address: &str, now_millis: u64) -> String {
-        let hour = (now_millis / 3_600_000).to_le_bytes();
+        let hour = (now_millis / HOUR_MILLIS).to_le_bytes();
         let digest = self.client_key.clone().chain_update(hour).chain_update(address.as_bytes()).finalize();
         digest.into_bytes().iter().take(12).map(|byte| format!("{byte:02x}")).collect()
     }

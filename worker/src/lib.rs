@@ -27,10 +27,10 @@ pub mod visitor;
 
 use bindings::settings;
 use edgeloom::event::Event;
-use ledger::{Groups, deliver::deliver, root_call, shard_names};
+use js_sys::{Array, JsString, Uint8Array};
+use ledger::{Groups, deliver::deliver, root_call};
 use problem::Problem;
 use request::now_millis;
-use js_sys::{Array, JsString, Uint8Array};
 use wasm_bindgen::prelude::*;
 use worker::worker_sys::{Context as RawContext, MessageBatch as RawBatch};
 use worker::{Context, Env, Method, Request, Response, console_error, web_sys};
@@ -116,15 +116,10 @@ pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
     queue::consume(batch, &env).await;
 }
 
-/// Wakes the objects of the site, should an alarm of theirs have given up.
+/// Wakes the root of the site, which sees to its shards and to what could not be delivered.
 #[wasm_bindgen]
 pub async fn scheduled(env: Env) {
-    let settings = settings(&env);
-    let state = snapshots::fresh(&env).await;
-    let shards = shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards));
-    // Side by side: one that hangs must not keep the others asleep.
-    futures_util::future::join_all(shards.iter().map(|shard| ledger::deliver::wake(&env, shard))).await;
-    if let Err(error) = root_call::post(&env, &settings.site, "/wake", &[], &[]).await {
+    if let Err(error) = root_call::post(&env, &settings(&env).site, "/wake", &[], &[]).await {
         console_error!("scheduled: the root does not wake: {error}");
     }
 }

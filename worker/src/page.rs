@@ -7,7 +7,7 @@ use edgeloom::context::Device;
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::receipt::{Flags, Keyring, Receipt};
-use edgeloom::seed::Seed;
+use edgeloom::seed::{HOUR_MILLIS, Seed};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
@@ -17,7 +17,6 @@ const NUL: char = '\0';
 /// Element id under which the page finds its decisions.
 pub const ISLAND: &str = "edgeloom-decisions";
 const BEACON: &str = "<script async src=\"/_edgeloom/beacon.js\"></script>";
-const HOUR_MILLIS: u64 = 3_600_000;
 
 /// The snapshot as the isolate has it.
 pub struct Current<'s> {

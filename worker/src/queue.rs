@@ -1,8 +1,10 @@
-//! Consumer of the overflow queue and of its dead letters. It acknowledges what a shard took, and nothing else.
+//! Consumer of the overflow queue and of its dead letters. It acknowledges what a shard took, or the root keeps, and
+//! nothing else.
 
 use crate::bindings::settings;
 use crate::ledger::deliver::deliver_direct;
-use crate::ledger::{overflow, report::DeadLetter, root_call};
+use crate::ledger::letters::{Letter, Letters, UNDELIVERED};
+use crate::ledger::{overflow, root_call};
 use edgeloom::event::Event;
 use wasm_bindgen::JsValue;
 use worker::worker_sys::MessageBatch as RawBatch;
@@ -17,7 +19,6 @@ const DEAD: &str = "-dead";
 struct Readable {
     message: RawMessage,
     events: Vec<Event>,
-    n_broken: usize,
 }
 
 /// Takes a batch. Never fails as a whole: that would send the good messages round again.
@@ -26,22 +27,40 @@ pub async fn consume(batch: RawBatch, env: &Env) {
     let is_dead = batch.queue().ends_with(DEAD);
     let mut by_shard: Vec<(String, Vec<Readable>)> = Vec::new();
     for message in batch.raw_iter() {
-        let body = message.body().as_string();
-        match body.as_deref().and_then(overflow::read) {
-            Some((shard, events, n_broken)) => {
-                let readable = Readable { message, events, n_broken };
-                match by_shard.iter_mut().find(|(own, _)| *own == shard) {
-                    Some((_, messages)) => messages.push(readable),
-                    None => by_shard.push((shard, vec![readable])),
-                }
-            }
-            // Trying again would not make it readable.
-            None => bury(env, &message, "unreadable", 0, body.map_or(0, |body| body.len())).await,
+        let text = message.body().as_string().unwrap_or_default();
+        let read = overflow::read(&text);
+        // What is wrong here may be right for another version of this code, so that it is kept as it is.
+        let (reason, n_events) = match &read {
+            Some((_, _, 0)) => ("", 0),
+            Some((_, _, n_broken)) => ("broken events", *n_broken),
+            None => ("unreadable", 0),
+        };
+        if !reason.is_empty() && !keep(env, vec![Letter { reason: reason.into(), n_events, text }]).await {
+            message.retry();
+            continue;
+        }
+        let Some((shard, events, _)) = read else {
+            message.ack();
+            continue;
+        };
+        let readable = Readable { message, events };
+        match by_shard.iter_mut().find(|(own, _)| *own == shard) {
+            Some((_, messages)) => messages.push(readable),
+            None => by_shard.push((shard, vec![readable])),
         }
     }
     for (shard, messages) in by_shard {
+        let mut is_up = true;
         for part in parts(messages) {
-            deliver(env, &shard, part, is_dead).await;
+            let events: Vec<Event> =
+                part.iter().flat_map(|readable| readable.events.iter().cloned()).collect();
+            // Without asking a shard again that has just failed: its deadlines would add up to more than a batch has.
+            is_up =
+                is_up && (events.is_empty() || deliver_direct(env, &shard, events.clone()).await.is_some());
+            let is_done = is_up || is_dead && keep(env, letters(&shard, &events)).await;
+            for Readable { message, .. } in part {
+                if is_done { message.ack() } else { message.retry() }
+            }
         }
     }
 }
@@ -64,53 +83,23 @@ fn parts(messages: Vec<Readable>) -> Vec<Vec<Readable>> {
     parts
 }
 
-async fn deliver(env: &Env, shard: &str, messages: Vec<Readable>, is_dead: bool) {
-    let events: Vec<Event> = messages.iter().flat_map(|readable| readable.events.iter().cloned()).collect();
-    let is_taken = events.is_empty() || deliver_direct(env, shard, events).await.is_some();
-    for Readable { message, events, n_broken } in messages {
-        match (is_taken, is_dead) {
-            (true, _) if n_broken > 0 => bury(env, &message, "broken events", n_broken, 0).await,
-            (true, true) => raise(env, &message).await,
-            (true, false) => message.ack(),
-            (false, true) => {
-                note(env, &message, "not delivered", events.len(), 0).await;
-                message.retry();
-            }
-            (false, false) => message.retry(),
-        }
-    }
+/// Events in as few letters as possible.
+fn letters(shard: &str, events: &[Event]) -> Vec<Letter> {
+    let letter = |events: &[Event]| Letter {
+        reason: UNDELIVERED.into(),
+        n_events: events.len(),
+        text: overflow::text(shard, events),
+    };
+    events.chunks(overflow::MESSAGE_EVENTS).map(letter).collect()
 }
 
-/// Takes a message out of the queue once the root has noted it.
-async fn bury(env: &Env, message: &RawMessage, reason: &'static str, n_events: usize, n_bytes: usize) {
-    if note(env, message, reason, n_events, n_bytes).await { message.ack() } else { message.retry() }
-}
-
-/// Notes what can't be delivered: how much and why, nothing of its content.
-async fn note(
-    env: &Env,
-    message: &RawMessage,
-    reason: &'static str,
-    n_events: usize,
-    n_bytes: usize,
-) -> bool {
-    let letter = DeadLetter { id: message.id(), reason: reason.into(), n_events, n_bytes };
-    tell_root(env, "/dead", &letter).await
-}
-
-/// A dead letter that was delivered after all is no longer one.
-async fn raise(env: &Env, message: &RawMessage) {
-    let letter = DeadLetter { id: message.id(), reason: String::new(), n_events: 0, n_bytes: 0 };
-    tell_root(env, "/raised", &letter).await;
-    message.ack();
-}
-
-async fn tell_root(env: &Env, path: &str, letter: &DeadLetter) -> bool {
-    match root_call::post(env, &settings(env).site, path, &[], edgeloom::json::write(letter).as_bytes()).await
-    {
+/// Gives letters to the root. Returns whether it has stored them.
+async fn keep(env: &Env, letters: Vec<Letter>) -> bool {
+    let text = edgeloom::json::write(&Letters { letters });
+    match root_call::post(env, &settings(env).site, "/dead", &[], text.as_bytes()).await {
         Ok(response) => response.status_code() < 300,
         Err(error) => {
-            console_error!("queue: the root was not told: {error}");
+            console_error!("queue: the root did not take letters: {error}");
             false
         }
     }

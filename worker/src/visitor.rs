@@ -3,6 +3,7 @@
 use edgeloom::context::{Context, Device};
 use edgeloom::id::VisitorKey;
 use edgeloom::receipt::{Keyring, Purpose};
+use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::wire::{Mode, Privacy};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -14,7 +15,6 @@ pub use edgeloom::block::TOKEN_PARAMETER;
 const MAX_TEXT: usize = 16 * 1024;
 /// Most query parameters a condition can see.
 const MAX_PARAMETERS: usize = 64;
-const HOUR_MILLIS: u64 = 3_600_000;
 
 /// What the page path knows of a request, one fact a line, in the order `page.mjs` writes them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -129,6 +129,13 @@ function start(): void {
   addEventListener("pagehide", () => {
     if (outbox.length > 0) navigator.sendBeacon?.(ENDPOINT, JSON.stringify({ events: outbox.slice(0, BATCH) }));
   });
+  // Back from the browser's cache: what other pages of this tab have sent meanwhile is done, what still waits goes out.
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    // While a call is under way it knows its events by identity, so that they stay the same.
+    if (!sending) outbox = read(OUTBOX, outbox);
+    void send();
+  });
   void send();
 }
 

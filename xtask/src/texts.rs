@@ -13,7 +13,7 @@ const ALARM_LINES: usize = 400;
 /// … and one longer than this to be split, by noun.
 const LIMIT_LINES: usize = 600;
 /// Least share of documentation lines in the core.
-const DOC_SHARE: f64 = 0.15;
+const DOC_SHARE: f64 = 0.20;
 
 /// Checks the length of every source file.
 ///
@@ -49,16 +49,32 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// The files that a source declares as `#[cfg(test)] mod NAME;`.
+fn test_files(source: &Path, text: &str) -> Vec<PathBuf> {
+    let is_root = source.file_stem().is_some_and(|stem| stem == "mod" || stem == "lib");
+    let folder =
+        if is_root { source.parent().unwrap_or(source).to_path_buf() } else { source.with_extension("") };
+    let lines = || text.lines().map(str::trim);
+    let named = lines().zip(lines().skip(1)).filter(|(before, _)| *before == "#[cfg(test)]");
+    let names = named.filter_map(|(_, line)| line.strip_prefix("mod ")?.strip_suffix(';'));
+    names.map(|name| folder.join(format!("{name}.rs"))).collect()
+}
+
 /// Checks that the core explains itself: documentation lines among all lines that are neither blank nor tests.
 ///
 /// # Errors
 /// When the share is too low.
 pub fn check_docs(project: &Project) -> Result<()> {
     let (mut n_docs, mut n_all) = (0_usize, 0_usize);
-    for file in sources(&project.path("src"))? {
-        let text = fs::read_to_string(&file)?;
+    let files = sources(&project.path("src"))?;
+    let mut tests = Vec::new();
+    for file in &files {
+        tests.extend(test_files(file, &fs::read_to_string(file)?));
+    }
+    for file in files.iter().filter(|file| !tests.contains(file)) {
+        let text = fs::read_to_string(file)?;
         // The tests of a file are its last part.
-        let lines = text.lines().map(str::trim).take_while(|line| *line != "#[cfg(test)]");
+        let lines = text.lines().map(str::trim).take_while(|line| *line != "mod tests {");
         for line in lines.filter(|line| !line.is_empty()) {
             n_all += 1;
             n_docs += usize::from(line.starts_with("///") || line.starts_with("//!"));

@@ -53,6 +53,9 @@ pub async fn answer(request: Request, env: &Env, ctx: &Context) -> Response {
     };
     let response = answer.unwrap_or_else(|problem| problem.respond());
     gate::let_read(&response, &sender);
+    // No cache keeps the answer to a POST; but after reading a `no-store` one a browser would load the page anew that sent
+    // it, instead of taking it back from memory when its visitor returns.
+    respond::set(&response, "cache-control", "no-cache");
     refusals::flush_later(env, ctx);
     response
 }

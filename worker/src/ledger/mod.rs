@@ -4,14 +4,16 @@
 //! collect, page, queue ──deliver──> Shard ×n   tokens + statistics, one commit per group of requests
 //!                        │             │ alarm: cumulative statistics with their version
 //!                        └─> OVERFLOW  ▼
-//!                            (later)  Root      configuration, history, merged statistics
+//!                            (later)  Root      configuration, history, merged statistics, dead letters
 //!                                      │ alarm: learn, encode
 //!                                      ▼
 //!                                     KV: one value per site
 //! ```
 
 pub mod deliver;
+pub mod letters;
 pub mod overflow;
+mod publications;
 mod publish;
 pub mod report;
 mod root;

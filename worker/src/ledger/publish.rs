@@ -1,11 +1,13 @@
 //! From counts to the one KV value of a site: merge, learn, encode, write. A failed write is tried again, never lost.
 
-use super::root_store::{MAX_ROW_BYTES, Meta, SnapshotRow, Store};
+use super::publications::{SnapshotRow, keep_millis};
+use super::root_store::{MAX_ROW_BYTES, Meta, Store};
 use crate::bindings::{STATE, Settings};
 use crate::platform;
 use crate::request::now_millis;
+use edgeloom::snapshot::learn;
+use edgeloom::snapshot::store::{self, Parts};
 use edgeloom::snapshot::wire::{Config, Published};
-use edgeloom::snapshot::{learn, store};
 use std::cell::Cell;
 use std::time::Duration;
 use worker::{Env, Error, Result, State};
@@ -29,10 +31,17 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let config = stored_config(&json)?;
     let learned = learn(&config, &tables.statistics()?);
     let latest = tables.latest()?;
-    let sequence = latest.as_ref().map_or(0, |row| row.sequence) + 1;
+    let last = match &latest {
+        Some(row) => row.sequence,
+        // Publications of an older layout: isolates take no lower number.
+        None => tables.meta(Meta::Written)?.and_then(|text| text.parse().ok()).unwrap_or(0),
+    };
+    let sequence = last + 1;
     let at_millis = now_millis();
     let failed = |error: store::StoreError| Error::RustError(error.to_string());
-    let bytes = store::encode(&Published { config, learned }, sequence, at_millis).map_err(failed)?;
+    let keep_millis = keep_millis(&config.ledger);
+    let parts = Parts::of(&Published { config, learned }).map_err(failed)?;
+    let bytes = parts.encode(sequence, at_millis).map_err(failed)?;
     if bytes.len() > MAX_ROW_BYTES {
         return Err(Error::RustError(format!(
             "the snapshot has {} bytes; {MAX_ROW_BYTES} can be stored",
@@ -44,7 +53,7 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
         return Ok(latest);
     }
     let row = SnapshotRow { sequence, version, at_millis };
-    tables.put_snapshot(&row, bytes)?;
+    tables.put_publication(&row, &parts, keep_millis)?;
     Ok(row)
 }
 
@@ -72,7 +81,8 @@ impl Writer {
         if !again && tables.meta(Meta::Written)?.as_deref() == Some(sequence.as_str()) {
             return Ok(());
         }
-        let bytes = tables.bytes_of(latest.sequence)?.unwrap_or_default();
+        let bytes = tables.bytes_of(latest.sequence)?;
+        let bytes = bytes.ok_or_else(|| Error::RustError("the latest snapshot is gone".into()))?;
         let mut tries = 0;
         loop {
             let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());

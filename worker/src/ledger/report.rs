@@ -1,6 +1,5 @@
 //! What the root tells of itself: the shapes of the admin API's answers, and how the status is computed.
 
-use crate::json;
 use edgeloom::bandit::{BetaPosterior, PolicyKind};
 use edgeloom::event::Treatment;
 use edgeloom::id::SnapshotVersion;
@@ -34,35 +33,6 @@ pub struct Version {
     pub message: String,
 }
 
-/// A message that no shard could take; nothing of its content.
-#[derive(Serialize)]
-pub struct DeadLetter {
-    /// The queue's id of the message.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-    /// Events in it.
-    pub n_events: usize,
-    /// Its size where nothing could be read.
-    pub n_bytes: usize,
-}
-
-impl DeadLetter {
-    /// Reads the sent form.
-    ///
-    /// # Errors
-    /// It is no JSON, or says nothing of which message.
-    pub fn read(bytes: &[u8]) -> Result<Self, String> {
-        let value = json::read(bytes)?;
-        Ok(Self {
-            id: json::text(&value, "id").ok_or("a dead letter without an id")?.to_string(),
-            reason: json::text(&value, "reason").unwrap_or_default().to_string(),
-            n_events: json::count(&value, "n_events"),
-            n_bytes: json::count(&value, "n_bytes"),
-        })
-    }
-}
-
 /// State of a site.
 #[derive(Default, Serialize)]
 pub struct Status {
@@ -80,8 +50,10 @@ pub struct Status {
     pub repeated: u64,
     /// Shards that reported.
     pub shards: Vec<ShardReport>,
-    /// Messages that could not be delivered.
+    /// Messages that could not be delivered and wait for their shard.
     pub dead_letters: u64,
+    /// Events in them.
+    pub dead_events: u64,
 }
 
 /// A published snapshot.

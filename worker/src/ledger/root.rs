@@ -1,8 +1,12 @@
-//! The root of a site: keeps its configuration, adds its shards up and publishes. It never throws.
+//! The root of a site: keeps its configuration, adds its shards up and publishes; keeps what no queue could deliver. It
+//! never throws.
 
+use super::deliver::wake;
+use super::letters::{self, Letters};
+use super::publications::SnapshotRow;
 use super::publish::{self, Writer, stored_config};
-use super::report::{self, DeadLetter, SnapshotReport, Status, Versions};
-use super::root_store::{Deed, Meta, SnapshotRow, Store};
+use super::report::{self, SnapshotReport, Status, Versions};
+use super::root_store::{Deed, Meta, Store};
 use super::versions::{self, Condition, failed};
 use crate::bindings::{Settings, settings};
 use crate::problem::{FieldError, Problem};
@@ -10,6 +14,7 @@ use crate::request::{self, header, now_millis};
 use crate::{json, respond, status};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
+use futures_util::future::join_all;
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -29,8 +34,10 @@ pub struct Root {
     writer: Writer,
     /// When the alarm will ring; zero: not set by this instance.
     alarm_millis: Cell<u64>,
-    /// The next alarm also looks whether KV still has its value.
+    /// The next alarm also looks after what nobody asked for: see [`Root::look_after`].
     looks: Cell<bool>,
+    /// The next alarm tries dead letters.
+    delivers: Cell<bool>,
 }
 
 impl DurableObject for Root {
@@ -43,6 +50,7 @@ impl DurableObject for Root {
             writer: Writer::default(),
             alarm_millis: Cell::new(0),
             looks: Cell::new(false),
+            delivers: Cell::new(false),
         }
     }
 
@@ -55,6 +63,9 @@ impl DurableObject for Root {
         if let Err(error) = self.publish_learned().await {
             console_error!("root: not published, tried again soon: {error}");
             self.set_alarm(AGAIN_MILLIS).await;
+        }
+        if let Err(error) = self.deliver_letters().await {
+            console_error!("root: letters stay: {error}");
         }
         Response::empty()
     }
@@ -74,9 +85,10 @@ impl Root {
             "/config" => self.put_config(&request, &body),
             "/publish" => self.publish(&request, &body, "publish").await,
             "/rollback" => self.publish(&request, &body, "rollback").await,
-            "/dead" | "/raised" => self.note_dead(path == "/dead", &body),
+            "/dead" => self.take_letters(&body),
             "/wake" => {
                 self.looks.set(true);
+                self.delivers.set(true);
                 self.set_alarm(0).await;
                 Ok(done())
             }
@@ -120,6 +132,7 @@ impl Root {
         let statistics = tables.statistics()?;
         let config_version = tables.meta(Meta::Published)?;
         let json = config_version.as_deref().map(|version| tables.config(version)).transpose()?.flatten();
+        let (dead_letters, dead_events) = tables.n_letters()?;
         let config: Config = json.map(|json| stored_config(&json)).transpose()?.unwrap_or_default();
         let now = now_millis();
         Ok(Status {
@@ -135,7 +148,8 @@ impl Root {
             refused: statistics.refused().map(|(kind, n)| (kind.to_string(), n.into())).collect(),
             repeated: statistics.repeats(),
             shards: tables.shards()?,
-            dead_letters: tables.n_dead()?,
+            dead_letters,
+            dead_events,
         })
     }
 
@@ -152,7 +166,9 @@ impl Root {
             let due = (latest + self.settings.publish_millis).saturating_sub(now_millis());
             self.set_alarm(due).await;
         }
-        Ok(done())
+        // 202: taken, and somebody's events still wait here.
+        let status = if tables.holds_letters().map_err(failed)? { 202 } else { 204 };
+        Ok(respond::with(status, "text/plain", Vec::new()))
     }
 
     fn put_config(&self, request: &Request, body: &[u8]) -> Result<Response, Problem> {
@@ -188,33 +204,49 @@ impl Root {
 
     fn choose(&self, request: &Request, version: &str, what: &'static str) -> Result<SnapshotRow, Problem> {
         let tables = self.tables()?;
-        if tables.config(version).map_err(failed)?.is_none() {
-            return Err(versions::unknown(version));
-        }
+        let json = tables.config(version).map_err(failed)?.ok_or_else(|| versions::unknown(version))?;
+        let shards = stored_config(&json).map_err(failed)?.ledger.shards.unwrap_or(1);
         // Built first: a version that can't be published does not become the published one.
         let row = publish::build(&tables, version).map_err(failed)?;
         let (who, message) = signature(request);
         let deed = Deed { what, version, who: &who, message: &message };
-        tables.choose(&deed, now_millis()).map_err(failed)?;
+        tables.choose(&deed, shards, now_millis()).map_err(failed)?;
         Ok(row)
     }
 
-    fn note_dead(&self, is_dead: bool, body: &[u8]) -> Result<Response, Problem> {
-        let letter = DeadLetter::read(body).map_err(failed)?;
-        let tables = self.tables()?;
-        let noted =
-            if is_dead { tables.put_dead(&letter, now_millis()) } else { tables.raise_dead(&letter.id) };
-        noted.map_err(failed)?;
+    /// Letters from the consumer of the dead-letter queue, which acknowledges them once this is answered.
+    fn take_letters(&self, body: &[u8]) -> Result<Response, Problem> {
+        let Letters { letters } = Letters::read(body).map_err(failed)?;
+        if !self.tables()?.put_letters(&letters, now_millis()).map_err(failed)? {
+            console_error!("root: no room for {} dead letters; they stay in their queue", letters.len());
+            return Err(Problem::try_again("There is no room for more dead letters."));
+        }
         Ok(done())
+    }
+
+    /// Once the cron has asked: dead letters, a round per alarm, as long as it gets some delivered.
+    async fn deliver_letters(&self) -> Result<()> {
+        if self.delivers.take() && letters::deliver(&self.env, &Store::open(&self.state)?).await? {
+            self.delivers.set(true);
+            self.set_alarm(0).await;
+        }
+        Ok(())
+    }
+
+    /// Wakes the shards, should an alarm of theirs have given up. Returns whether KV has lost its value.
+    async fn look_after(&self, tables: &Store<'_>) -> Result<bool> {
+        let names = tables.shard_names(&self.settings.site)?;
+        // Side by side: one that hangs must not keep the others asleep.
+        join_all(names.iter().map(|name| wake(&self.env, name))).await;
+        self.writer.is_missing(&self.state, &self.env, &self.settings).await
     }
 
     /// The alarm: publishes what was learned meanwhile.
     async fn publish_learned(&self) -> Result<()> {
         let tables = Store::open(&self.state)?;
+        let again = self.looks.take() && self.look_after(&tables).await?;
         let Some(version) = tables.meta(Meta::Published)? else { return Ok(()) };
         publish::build(&tables, &version)?;
-        let again =
-            self.looks.take() && self.writer.is_missing(&self.state, &self.env, &self.settings).await?;
         self.writer.write(&self.state, &self.env, &self.settings, again).await
     }
 

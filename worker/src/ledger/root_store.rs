@@ -1,14 +1,13 @@
-//! Storage of the root: versions of the configuration, history, shards' statistics, published snapshots.
+//! Storage of the root: versions of the configuration, history, shards' statistics. Publications and letters have files
+//! of their own.
 
-use super::report::{DeadLetter, ShardReport, Version};
+use super::report::{ShardReport, Version};
 use super::sql::{self, Statements, blob, number, text, value};
+use super::{letters, publications};
+use edgeloom::receipt::MAX_SHARDS;
 use edgeloom::statistics::Statistics;
 use worker::{Error, Result, SqlStorage, SqlStorageValue, State};
 
-/// Snapshots kept: a receipt can be replayed while its snapshot is there.
-const KEEP_SNAPSHOTS: u64 = 500;
-/// Dead letters kept; more of them say nothing new.
-const KEEP_DEAD: u64 = 10_000;
 /// A row holds 2 MB.
 pub const MAX_ROW_BYTES: usize = 1_900_000;
 
@@ -16,10 +15,7 @@ const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS config(version TEXT PRIMARY KEY, json TEXT, at REAL, message TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS history(id INTEGER PRIMARY KEY, at REAL, what TEXT, version TEXT, who TEXT, message TEXT);
 CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS shard(name TEXT PRIMARY KEY, version REAL, at REAL, statistics BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshot(sequence INTEGER PRIMARY KEY, version TEXT, at REAL, bytes BLOB);
-CREATE INDEX IF NOT EXISTS snapshot_by_version ON snapshot(version);
-CREATE TABLE IF NOT EXISTS dead(id TEXT PRIMARY KEY, at REAL, reason TEXT, events REAL, bytes REAL) WITHOUT ROWID;";
+CREATE TABLE IF NOT EXISTS shard(name TEXT PRIMARY KEY, version REAL, at REAL, statistics BLOB) WITHOUT ROWID;";
 
 /// Single values by name.
 #[derive(Clone, Copy)]
@@ -54,21 +50,10 @@ pub struct Deed<'d> {
     pub message: &'d str,
 }
 
-/// A stored snapshot without its bytes.
-#[derive(Debug, Clone)]
-pub struct SnapshotRow {
-    /// Number of the publication.
-    pub sequence: u64,
-    /// Content address.
-    pub version: String,
-    /// When it was made.
-    pub at_millis: u64,
-}
-
 /// The tables of one root object.
 pub struct Store<'s> {
-    state: &'s State,
-    sql: SqlStorage,
+    pub(super) state: &'s State,
+    pub(super) sql: SqlStorage,
 }
 
 impl<'s> Store<'s> {
@@ -78,15 +63,27 @@ impl<'s> Store<'s> {
     /// What SQLite says; so do all other functions.
     pub fn open(state: &'s State) -> Result<Self> {
         let sql = state.storage().sql();
-        sql.exec(SCHEMA, None)?;
+        for schema in [SCHEMA, publications::SCHEMA, letters::SCHEMA] {
+            sql.exec(schema, None)?;
+        }
         Ok(Self { state, sql })
     }
 
-    fn first(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Option<Vec<SqlStorageValue>>> {
+    /// The first row of a query.
+    pub(super) fn first(
+        &self,
+        query: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Option<Vec<SqlStorageValue>>> {
         sql::first(&self.sql, query, values)
     }
 
-    fn rows(&self, query: &str, values: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
+    /// All rows of a query.
+    pub(super) fn rows(
+        &self,
+        query: &str,
+        values: Vec<SqlStorageValue>,
+    ) -> Result<Vec<Vec<SqlStorageValue>>> {
         sql::rows(&self.sql, query, values)
     }
 
@@ -115,9 +112,12 @@ impl<'s> Store<'s> {
         statements.commit(self.state)
     }
 
-    /// Makes a configuration the one in use; after a rollback it is also the one that is edited.
-    pub fn choose(&self, deed: &Deed, now_millis: u64) -> Result<()> {
+    /// Makes a configuration with this many shards the one in use; after a rollback it is also the one that is edited.
+    pub fn choose(&self, deed: &Deed, shards: u8, now_millis: u64) -> Result<()> {
         let statements = Statements::default();
+        let query = "INSERT INTO meta(key, value) VALUES ('shards', ?)
+                     ON CONFLICT(key) DO UPDATE SET value = MAX(value, excluded.value)";
+        statements.add(query, [value(shards.into())]);
         statements
             .add("INSERT OR REPLACE INTO meta(key, value) VALUES ('published', ?)", [deed.version.into()]);
         if deed.what == "rollback" {
@@ -178,66 +178,16 @@ impl<'s> Store<'s> {
         Ok(shards.collect())
     }
 
-    /// The snapshot published last.
-    pub fn latest(&self) -> Result<Option<SnapshotRow>> {
-        let query = "SELECT sequence, version, at FROM snapshot ORDER BY sequence DESC LIMIT 1";
-        Ok(self.first(query, Vec::new())?.map(|row| SnapshotRow {
-            sequence: number(&row, 0),
-            version: text(&row, 1).unwrap_or_default(),
-            at_millis: number(&row, 2),
-        }))
-    }
-
-    /// The bytes of a publication.
-    pub fn bytes_of(&self, sequence: u64) -> Result<Option<Vec<u8>>> {
-        let row = self.first("SELECT bytes FROM snapshot WHERE sequence = ?", vec![value(sequence)])?;
-        Ok(row.and_then(|row| blob(&row, 0)))
-    }
-
-    /// The bytes of a snapshot by its content address.
-    pub fn bytes_by_version(&self, version: &str) -> Result<Option<Vec<u8>>> {
-        let query = "SELECT bytes FROM snapshot WHERE version = ? ORDER BY sequence DESC LIMIT 1";
-        Ok(self.first(query, vec![version.into()])?.and_then(|row| blob(&row, 0)))
-    }
-
-    /// Stores a publication and forgets the oldest.
-    pub fn put_snapshot(&self, row: &SnapshotRow, bytes: Vec<u8>) -> Result<()> {
-        let statements = Statements::default();
-        let values = [
-            value(row.sequence),
-            row.version.as_str().into(),
-            value(row.at_millis),
-            SqlStorageValue::Blob(bytes),
-        ];
-        statements.add("INSERT INTO snapshot(sequence, version, at, bytes) VALUES (?, ?, ?, ?)", values);
-        let oldest = row.sequence.saturating_sub(KEEP_SNAPSHOTS);
-        statements.add("DELETE FROM snapshot WHERE sequence <= ?", [value(oldest)]);
-        statements.commit(self.state)
-    }
-
-    /// Notes a dead letter; the same one counts once.
-    pub fn put_dead(&self, letter: &DeadLetter, now_millis: u64) -> Result<()> {
-        let n = |n: usize| value(n as u64);
-        let values = vec![
-            letter.id.as_str().into(),
-            value(now_millis),
-            letter.reason.as_str().into(),
-            n(letter.n_events),
-            n(letter.n_bytes),
-        ];
-        let query = "INSERT OR IGNORE INTO dead(id, at, reason, events, bytes)
-                     SELECT ?, ?, ?, ?, ? WHERE (SELECT COUNT(*) FROM dead) < ";
-        self.sql.exec(&format!("{query}{KEEP_DEAD}"), values).map(|_| ())
-    }
-
-    /// A dead letter was delivered after all.
-    pub fn raise_dead(&self, id: &str) -> Result<()> {
-        self.sql.exec("DELETE FROM dead WHERE id = ?", vec![id.into()]).map(|_| ())
-    }
-
-    /// Number of dead letters.
-    pub fn n_dead(&self) -> Result<u64> {
-        Ok(self.first("SELECT COUNT(*) FROM dead", Vec::new())?.map_or(0, |row| number(&row, 0)))
+    /// The shards that may have counted anything: those that reported, and those of every configuration ever in use. One
+    /// beyond a lowered number may hold counts that it never reported, and gets events of older receipts.
+    pub fn shard_names(&self, site: &str) -> Result<Vec<String>> {
+        let row = self.first("SELECT value FROM meta WHERE key = 'shards'", Vec::new())?;
+        let most = row.map_or(0, |row| number(&row, 0)).min(MAX_SHARDS.into()) as u8;
+        let mut names = super::shard_names(site, most);
+        names.extend(self.shards()?.into_iter().map(|shard| shard.name));
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 }
 

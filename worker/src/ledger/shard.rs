@@ -11,6 +11,7 @@ use crate::request::{self, now_millis};
 use crate::{faults, platform, respond};
 use edgeloom::event::{Event, Refusal};
 use edgeloom::fold::fold;
+use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::statistics::Statistics;
 use futures_channel::oneshot;
 use std::cell::{Cell, RefCell};
@@ -27,12 +28,11 @@ const GROUP_EVENTS: usize = 2_000;
 /// Largest call: 1,000 imported events of 500 bytes and room.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// How long tokens are kept after their decision: the longest window there is (336 hours, plus the hour of a shared
-/// receipt) and five days, since the queue keeps what overflowed for four. Later events are refused, for a repeat
-/// would no longer be known.
-const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * 3_600_000;
+/// receipt) and five days for what comes by way of the queue. While letters wait in the root none is forgotten at all.
+/// Events of forgotten days are refused, for a repeat would no longer be known.
+const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * HOUR_MILLIS;
 /// Rows deleted per alarm: a deletion is a write, and others wait for it.
 const FORGET_ROWS: u64 = 2_000;
-const HOUR_MILLIS: u64 = 3_600_000;
 
 /// A shard of the ledger.
 #[durable_object(alarm)]
@@ -96,6 +96,8 @@ impl Inner {
         match (request.method(), request.path().as_str()) {
             (Method::Post, "/events") => {}
             (Method::Post, "/wake") => {
+                // Told again, whether it changed or not: the answer says whether something waits there for this shard.
+                self.pushed.set(0);
                 self.set_alarm(0).await;
                 return Ok(respond::with(204, "text/plain", Vec::new()));
             }
@@ -168,8 +170,8 @@ impl Inner {
             None => store::tally(&self.state)?,
         };
         let forgets = !self.name().ends_with(IMPORT);
-        let now = now_millis();
-        let is_late = |event: &Event| forgets && event.time_millis.saturating_add(KEEP_MILLIS) <= now;
+        let forgotten_day = tally.forgotten_day;
+        let is_late = |event: &Event| forgets && store::place(event, forgets).0 < forgotten_day;
         let events = batches.iter().flat_map(|batch| &batch.events).filter(|event| !is_late(event));
         let mut tokens =
             Tokens::read(&self.state, events.map(|event| store::place(event, forgets)).collect())?;
@@ -220,7 +222,7 @@ impl Inner {
     async fn report(&self) {
         self.alarm_millis.set(0);
         let again = match self.push().await {
-            Ok(()) => self.forget(),
+            Ok(may_forget) => may_forget && self.forget(),
             Err(error) => {
                 console_error!("shard: the root did not take the statistics: {error}");
                 true
@@ -231,15 +233,16 @@ impl Inner {
         }
     }
 
-    async fn push(&self) -> Result<()> {
-        let Some((version, bytes)) = self.unpushed()? else { return Ok(()) };
+    /// Brings the root up to date. Returns whether tokens may be forgotten: not while events wait there that may be repeats.
+    async fn push(&self) -> Result<bool> {
+        let Some((version, bytes)) = self.unpushed()? else { return Ok(true) };
         let (name, number) = (self.name(), version.to_string());
         let lines = [("x-name", name.as_str()), ("x-version", number.as_str())];
         let answer = root_call::post(&self.env, &self.settings.site, "/shard", &lines, &bytes).await?;
         match answer.status_code() {
-            200..300 => {
+            status @ 200..300 => {
                 self.pushed.set(version);
-                Ok(())
+                Ok(status != 202)
             }
             status => Err(Error::RustError(format!("status {status}"))),
         }
@@ -263,6 +266,8 @@ impl Inner {
         if self.forgot_millis.get() + HOUR_MILLIS > now {
             return false;
         }
+        // Read again at the next commit: it holds the day up to which this forgets.
+        self.tally.take();
         match store::forget(&self.state, now.saturating_sub(KEEP_MILLIS), FORGET_ROWS) {
             Ok(true) => true,
             Ok(false) => {

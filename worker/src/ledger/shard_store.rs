@@ -30,6 +30,8 @@ pub struct Tally {
     pub version: u64,
     /// Cumulative.
     pub statistics: Statistics,
+    /// Tokens of days before this one are forgotten, as far as they were ever kept.
+    pub forgotten_day: u64,
 }
 
 /// Makes the tables where they are missing.
@@ -45,12 +47,14 @@ pub fn prepare(state: &State) -> Result<()> {
 /// # Errors
 /// What SQLite says, and statistics that can't be read: better no answer than counting from zero again.
 pub fn tally(state: &State) -> Result<Tally> {
-    let row =
-        sql::first(&state.storage().sql(), "SELECT version, statistics FROM tally WHERE id = 0", Vec::new())?;
-    let Some(row) = row else { return Ok(Tally::default()) };
+    let sql = state.storage().sql();
+    let row = sql::first(&sql, "SELECT version FROM tally WHERE id = 1", Vec::new())?;
+    let forgotten_day = row.map_or(0, |row| number(&row, 0));
+    let row = sql::first(&sql, "SELECT version, statistics FROM tally WHERE id = 0", Vec::new())?;
+    let Some(row) = row else { return Ok(Tally { forgotten_day, ..Tally::default() }) };
     let bytes = blob(&row, 1).unwrap_or_default();
     let statistics = Statistics::from_bytes(&bytes).map_err(|error| Error::RustError(error.to_string()))?;
-    Ok(Tally { version: number(&row, 0), statistics })
+    Ok(Tally { version: number(&row, 0), statistics, forgotten_day })
 }
 
 /// Tokens in the order of their places.
@@ -136,9 +140,15 @@ pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
 /// # Errors
 /// What SQLite says.
 pub fn forget(state: &State, before_millis: u64, limit: u64) -> Result<bool> {
+    let sql = state.storage().sql();
+    let day = before_millis / DAY_MILLIS;
+    // Without an `await` between them, both are written or none. A second row, as a new column would be missing in
+    // tables that are there already.
+    let query = "INSERT INTO tally(id, version) VALUES (1, ?)
+                 ON CONFLICT(id) DO UPDATE SET version = MAX(version, excluded.version)";
+    sql.exec(query, vec![value(day)])?;
     let query = "DELETE FROM token WHERE (day, id) IN
                  (SELECT day, id FROM token WHERE day < ? AND day > 0 ORDER BY day LIMIT ?) RETURNING 1";
-    let deleted =
-        sql::rows(&state.storage().sql(), query, vec![value(before_millis / DAY_MILLIS), value(limit)])?;
+    let deleted = sql::rows(&sql, query, vec![value(day), value(limit)])?;
     Ok(deleted.len() as u64 >= limit)
 }

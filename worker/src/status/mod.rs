@@ -138,8 +138,11 @@ fn arm_row(html: &mut String, arm: &ArmReport, scale: f64, leads: bool) {
 }
 
 fn events(html: &mut String, status: &Status) {
-    let mut all: Vec<(&str, u64)> =
-        vec![("repeated, counted once", status.repeated), ("dead letters", status.dead_letters)];
+    let mut all: Vec<(&str, u64)> = vec![
+        ("repeated, counted once", status.repeated),
+        ("dead letters, still tried", status.dead_letters),
+        ("events in them", status.dead_events),
+    ];
     all.extend(status.refused.iter().map(|(kind, n)| (kind.as_str(), n.as_u64().unwrap_or(0))));
     let commits = status.shards.iter().map(|shard| shard.version).sum();
     all.push(("shards", status.shards.len() as u64));
