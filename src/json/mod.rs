@@ -3,7 +3,9 @@
 //! Everything goes text ↔ `Value` ↔ type. serde writes a parser per type *and* format; going through `Value` leaves one
 //! parser of text, one writer of text and one step per type, which is a third of the wasm.
 
+mod exact;
 pub mod number;
+mod parse;
 mod shape;
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +28,8 @@ impl std::error::Error for JsonError {}
 ///
 /// # Errors
 /// What is no JSON, is nested more than 127 levels deep, or has numbers beyond `f64`.
-#[inline(never)]
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    serde_json::from_slice(text).map_err(|error| JsonError(error.to_string()))
+    parse::parse(text)
 }
 
 /// The text of a value.
