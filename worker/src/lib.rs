@@ -26,12 +26,12 @@ mod status;
 pub mod visitor;
 
 use bindings::settings;
+use js_sys::Promise;
 use ledger::{Groups, deliver::deliver, root_call, shard_names};
+use platform::{Context, Env, MessageBatch, Method, Request, Response, console_error, promise};
 use problem::Problem;
 use request::now_millis;
 use wasm_bindgen::prelude::*;
-use worker::worker_sys::{Context as RawContext, MessageBatch as RawBatch};
-use worker::{Context, Env, Method, Request, Response, console_error, web_sys};
 
 #[wasm_bindgen]
 extern "C" {
@@ -77,17 +77,22 @@ pub fn loop_token(env: &Env) -> String {
 
 /// Reads the published snapshot into the isolate's memory.
 #[wasm_bindgen]
-pub async fn load(env: Env) {
-    snapshots::load(&env).await;
+pub fn load(env: Env) -> Promise {
+    promise(async move {
+        snapshots::load(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
 }
 
-/// Records events that the edge itself saw, as a JSON array.
-///
-/// # Errors
-/// Neither a shard nor the queue took all of them; sent again, those that were taken are repeats.
+/// Records events that the edge itself saw, as a JSON array. Rejected when neither a shard nor the queue took all of
+/// them; sent again, those that were taken are repeats.
 #[wasm_bindgen]
-pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
-    let site = &settings(&env).site;
+pub fn record(env: Env, events: String) -> Promise {
+    promise(async move { recorded(&env, &events).await.map(|()| JsValue::UNDEFINED) })
+}
+
+async fn recorded(env: &Env, events: &str) -> Result<(), JsValue> {
+    let site = &settings(env).site;
     let mut groups = Groups::default();
     let events = json::read(events.as_bytes()).map_err(|error| JsValue::from_str(&error))?;
     for event in events.as_array().into_iter().flatten() {
@@ -96,7 +101,7 @@ pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
             None => console_error!("record: an event of our own can't be read"),
         }
     }
-    match deliver(&env, groups, None).await.failed {
+    match deliver(env, groups, None).await.failed {
         0 => Ok(()),
         failed => Err(JsValue::from_str(&format!("{failed} events are not stored"))),
     }
@@ -104,33 +109,45 @@ pub async fn record(env: Env, events: String) -> Result<(), JsValue> {
 
 /// Answers everything below `/_edgeloom/`.
 #[wasm_bindgen]
-pub async fn api(request: web_sys::Request, env: Env, ctx: RawContext) -> web_sys::Response {
-    let answer = route(Request::from(request), &env, &Context::new(ctx)).await;
-    answer.unwrap_or_else(|problem| problem.respond()).into()
+pub fn api(request: Request, env: Env, ctx: Context) -> Promise {
+    promise(async move {
+        let answer = route(request, &env, &ctx).await;
+        Ok(answer.unwrap_or_else(|problem| problem.respond()).into())
+    })
 }
 
 /// Takes a batch of the overflow queue or of its dead letters.
 #[wasm_bindgen]
-pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
-    queue::consume(batch, &env).await;
+pub fn queue(batch: MessageBatch, env: Env) -> Promise {
+    promise(async move {
+        queue::consume(batch, &env).await;
+        Ok(JsValue::UNDEFINED)
+    })
 }
 
 /// Wakes the objects of the site, should an alarm of theirs have given up.
 #[wasm_bindgen]
-pub async fn scheduled(env: Env) {
-    let settings = settings(&env);
-    let state = snapshots::fresh(&env).await;
+pub fn scheduled(env: Env) -> Promise {
+    promise(async move {
+        wake(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+async fn wake(env: &Env) {
+    let settings = settings(env);
+    let state = snapshots::fresh(env).await;
     let shards = shard_names(&settings.site, state.snapshot.map_or(0, |snapshot| snapshot.shards));
     // Side by side: one that hangs must not keep the others asleep.
-    futures_util::future::join_all(shards.iter().map(|shard| ledger::deliver::wake(&env, shard))).await;
-    if let Err(error) = root_call::post(&env, &settings.site, "/wake", &[], &[]).await {
+    platform::all(shards.iter().map(|shard| ledger::deliver::wake(env, shard))).await;
+    if let Err(error) = root_call::post(env, &settings.site, "/wake", &[], &[]).await {
         console_error!("scheduled: the root does not wake: {error}");
     }
 }
 
 /// The table of our own routes.
 async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, Problem> {
-    let path = request.path();
+    let path = request::path(&request);
     let path = path.strip_prefix("/_edgeloom/").unwrap_or_default();
     match (path, request.method()) {
         ("collect", _) => Ok(collect::answer(request, env, ctx).await),
@@ -149,9 +166,8 @@ async fn asset(request: Request, env: &Env) -> Result<Response, Problem> {
     if !matches!(request.method(), Method::Get | Method::Head) {
         return Err(Problem::not_found());
     }
-    let Ok(assets) = env.assets("ASSETS") else { return Err(Problem::not_found()) };
-    match assets.fetch_request(request).await {
-        Ok(response) if response.status_code() != 404 => Ok(response),
+    match platform::asset(env, &request).await {
+        Ok(Some(response)) if response.status() != 404 => Ok(response),
         _ => Err(Problem::not_found()),
     }
 }

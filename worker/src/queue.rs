@@ -3,10 +3,8 @@
 use crate::bindings::settings;
 use crate::ledger::deliver::deliver_direct;
 use crate::ledger::{overflow, report::DeadLetter, root_call};
+use crate::platform::{Env, Message, MessageBatch, console_error};
 use edgeloom::event::Event;
-use wasm_bindgen::JsValue;
-use worker::worker_sys::MessageBatch as RawBatch;
-use worker::{Env, MessageBatch, MessageExt, RawMessage, console_error};
 
 /// Events of one call: some 300 KB, a third of a second of a shard's time.
 const MAX_EVENTS: usize = 1_000;
@@ -15,17 +13,16 @@ const DEAD: &str = "-dead";
 
 /// A message that can be delivered.
 struct Readable {
-    message: RawMessage,
+    message: Message,
     events: Vec<Event>,
     n_broken: usize,
 }
 
 /// Takes a batch. Never fails as a whole: that would send the good messages round again.
-pub async fn consume(batch: RawBatch, env: &Env) {
-    let batch: MessageBatch<JsValue> = batch.into();
+pub async fn consume(batch: MessageBatch, env: &Env) {
     let is_dead = batch.queue().ends_with(DEAD);
     let mut by_shard: Vec<(String, Vec<Readable>)> = Vec::new();
-    for message in batch.raw_iter() {
+    for message in batch.messages() {
         let body = message.body().as_string();
         match body.as_deref().and_then(overflow::read) {
             Some((shard, events, n_broken)) => {
@@ -82,24 +79,18 @@ async fn deliver(env: &Env, shard: &str, messages: Vec<Readable>, is_dead: bool)
 }
 
 /// Takes a message out of the queue once the root has noted it.
-async fn bury(env: &Env, message: &RawMessage, reason: &'static str, n_events: usize, n_bytes: usize) {
+async fn bury(env: &Env, message: &Message, reason: &'static str, n_events: usize, n_bytes: usize) {
     if note(env, message, reason, n_events, n_bytes).await { message.ack() } else { message.retry() }
 }
 
 /// Notes what can't be delivered: how much and why, nothing of its content.
-async fn note(
-    env: &Env,
-    message: &RawMessage,
-    reason: &'static str,
-    n_events: usize,
-    n_bytes: usize,
-) -> bool {
+async fn note(env: &Env, message: &Message, reason: &'static str, n_events: usize, n_bytes: usize) -> bool {
     let letter = DeadLetter { id: message.id(), reason: reason.into(), n_events, n_bytes };
     tell_root(env, "/dead", &letter).await
 }
 
 /// A dead letter that was delivered after all is no longer one.
-async fn raise(env: &Env, message: &RawMessage) {
+async fn raise(env: &Env, message: &Message) {
     let letter = DeadLetter { id: message.id(), reason: String::new(), n_events: 0, n_bytes: 0 };
     tell_root(env, "/raised", &letter).await;
     message.ack();
@@ -108,7 +99,7 @@ async fn raise(env: &Env, message: &RawMessage) {
 async fn tell_root(env: &Env, path: &str, letter: &DeadLetter) -> bool {
     match root_call::post(env, &settings(env).site, path, &[], edgeloom::json::write(letter).as_bytes()).await
     {
-        Ok(response) => response.status_code() < 300,
+        Ok(response) => response.status() < 300,
         Err(error) => {
             console_error!("queue: the root was not told: {error}");
             false

@@ -1,10 +1,10 @@
 //! Who asks: a bearer token, or the password of HTTP Basic. Without a token in the settings nobody gets in.
 
+use crate::platform::Request;
 use crate::problem::Problem;
 use crate::request::header;
 use crate::secret::Secrets;
 use base64ct::{Base64, Encoding};
-use worker::Request;
 
 /// Longest header that is looked at.
 const MAX_HEADER: usize = 1024;

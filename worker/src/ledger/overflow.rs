@@ -1,10 +1,10 @@
 //! The queue for events that no shard took in time: what a message holds, and how messages are sent.
 
 use crate::bindings::OVERFLOW;
-use crate::{json, platform};
+use crate::json;
+use crate::platform::{self, Env, Error, Result};
 use edgeloom::event::Event;
 use serde::Serialize;
-use worker::{Env, Error, Result};
 
 /// Events per message: some 30 KB of the 128 KB allowed. A message costs the same with one event or with a hundred.
 const MESSAGE_EVENTS: usize = 100;
@@ -24,7 +24,7 @@ struct Sent<'m> {
 /// The queue did not take all of them; some may be in it, which does no harm, as they will be repeats.
 pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>) -> Result<()> {
     if fault.is_some_and(|fault| fault.contains("queue-refuse")) {
-        return Err(Error::RustError("refused on demand".into()));
+        return Err(Error::new("refused on demand"));
     }
     let texts: Vec<String> =
         events.chunks(MESSAGE_EVENTS).map(|events| edgeloom::json::write(&Sent { shard, events })).collect();

@@ -5,15 +5,17 @@ use super::report::{self, DeadLetter, SnapshotReport, Status, Versions};
 use super::root_store::{Deed, Meta, SnapshotRow, Store};
 use super::versions::{self, Condition, failed};
 use crate::bindings::{Settings, settings};
+use crate::platform::{Env, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
 use crate::{json, respond, status};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
+use js_sys::Promise;
 use serde_json::json;
 use std::cell::Cell;
 use std::rc::Rc;
-use worker::{DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object};
+use wasm_bindgen::prelude::*;
 
 /// Largest call: statistics or a configuration that just fit into a row.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -21,8 +23,12 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 const AGAIN_MILLIS: u64 = 2_000;
 
 /// The root of a site.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Root {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
     state: State,
     env: Env,
     settings: Rc<Settings>,
@@ -33,41 +39,58 @@ pub struct Root {
     looks: Cell<bool>,
 }
 
-impl DurableObject for Root {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen]
+impl Root {
+    /// Called by the runtime, by way of `entry.mjs`; so are the others.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: State, env: Env) -> Self {
         let settings = settings(&env);
         Self {
-            state,
-            env,
-            settings,
-            writer: Writer::default(),
-            alarm_millis: Cell::new(0),
-            looks: Cell::new(false),
+            inner: Rc::new(Inner {
+                state,
+                env,
+                settings,
+                writer: Writer::default(),
+                alarm_millis: Cell::new(0),
+                looks: Cell::new(false),
+            }),
         }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        Ok(self.answer(request).await.unwrap_or_else(|problem| problem.respond()))
+    /// A call of the Worker or of a shard.
+    pub fn fetch(&self, request: Request) -> Promise {
+        let inner = Rc::clone(&self.inner);
+        promise(
+            async move { Ok(inner.answer(request).await.unwrap_or_else(|problem| problem.respond()).into()) },
+        )
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// The alarm rings.
+    pub fn alarm(&self) -> Promise {
+        let inner = Rc::clone(&self.inner);
+        promise(async move {
+            inner.ring().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl Inner {
+    async fn ring(&self) {
         self.alarm_millis.set(0);
         if let Err(error) = self.publish_learned().await {
             console_error!("root: not published, tried again soon: {error}");
             self.set_alarm(AGAIN_MILLIS).await;
         }
-        Response::empty()
     }
-}
 
-impl Root {
-    async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
-        let path = request.path();
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let path = request::path(&request);
         let is_get = request.method() == Method::Get;
         if is_get {
             return self.tell(&path);
         }
-        let body = request::body(&mut request, MAX_BODY_BYTES).await;
+        let body = request::body(&request, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         match path.as_str() {
             "/shard" => self.take_statistics(&request, body).await,
@@ -147,7 +170,7 @@ impl Root {
         Statistics::from_bytes(&body)
             .map_err(|error| Problem::new(400, "Not statistics", error.to_string()))?;
         let tables = self.tables()?;
-        if tables.put_shard(&name, version, body, now_millis()).map_err(failed)? {
+        if tables.put_shard(&name, version, &body, now_millis()).map_err(failed)? {
             let latest = tables.latest().map_err(failed)?.map_or(0, |row| row.at_millis);
             let due = (latest + self.settings.publish_millis).saturating_sub(now_millis());
             self.set_alarm(due).await;
@@ -226,9 +249,7 @@ impl Root {
             return;
         }
         self.alarm_millis.set(now + after_millis);
-        if let Err(error) =
-            self.state.storage().set_alarm(i64::try_from(after_millis).unwrap_or(i64::MAX)).await
-        {
+        if let Err(error) = self.state.set_alarm(after_millis).await {
             self.alarm_millis.set(0);
             console_error!("root: no alarm: {error}");
         }

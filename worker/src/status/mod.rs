@@ -6,14 +6,14 @@ use crate::admin::{login, unknown, unreachable_root};
 use crate::bindings::settings;
 use crate::ledger::report::{ArmReport, Rate, SlotReport, Status};
 use crate::ledger::root_call;
+use crate::platform::{self, Env, Request, Response};
 use crate::problem::Problem;
-use crate::{platform, respond};
+use crate::respond;
 use base64ct::{Base64, Encoding};
 use chart::{bar, interval, percent, scale_of};
 use edgeloom::block::escape;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
-use worker::{Env, Request, Response};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -26,7 +26,7 @@ pub async fn answer(request: &Request, env: &Env) -> Result<Response, Problem> {
     login(request, &settings.admin)
         .ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
     let answer = root_call::get(env, &settings.site, "/page").await.map_err(unreachable_root)?;
-    if answer.status_code() != 200 {
+    if answer.status() != 200 {
         return Ok(answer);
     }
     let html = platform::answer_body(answer).await.map_err(unreachable_root)?;
