@@ -56,6 +56,12 @@ pub fn shape<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, JsonError
     T::deserialize(shape::Part(value))
 }
 
+/// What keeps a value from being a type; nothing where it is one. As a function pointer it stands for the type, so that
+/// what asks for several types need not be compiled for each.
+pub fn fault<T: for<'de> Deserialize<'de>>(value: &Value) -> Option<JsonError> {
+    shape::<T>(value).err()
+}
+
 /// The value of anything that has a shape.
 ///
 /// # Errors

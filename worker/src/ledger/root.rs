@@ -12,7 +12,7 @@ use crate::{json, respond, status};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
 use js_sys::Promise;
-use serde_json::json;
+use serde_json::{Map, json};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -145,6 +145,10 @@ impl Inner {
         let json = config_version.as_deref().map(|version| tables.config(version)).transpose()?.flatten();
         let config: Config = json.map(|json| stored_config(&json)).transpose()?.unwrap_or_default();
         let now = now_millis();
+        let mut refused = Map::new();
+        for (kind, n) in statistics.refused() {
+            refused.insert(kind.to_string(), n.into());
+        }
         Ok(Status {
             site: self.settings.site.clone(),
             snapshot: tables.latest()?.map(|row| SnapshotReport {
@@ -155,7 +159,7 @@ impl Inner {
             }),
             config_version,
             slots: report::slots(&config, &statistics),
-            refused: statistics.refused().map(|(kind, n)| (kind.to_string(), n.into())).collect(),
+            refused,
             repeated: statistics.repeats(),
             shards: tables.shards()?,
             dead_letters: tables.n_dead()?,
