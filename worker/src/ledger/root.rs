@@ -8,7 +8,7 @@ use crate::bindings::{Settings, settings};
 use crate::platform::{Env, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
-use crate::{json, respond, status};
+use crate::{json, respond};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
 use js_sys::Promise;
@@ -123,10 +123,6 @@ impl Inner {
             "/versions" => {
                 let versions = tables.versions().map_err(failed)?;
                 Ok(respond::json(200, &Versions { versions }))
-            }
-            "/page" => {
-                let html = status::page(&self.status(&tables).map_err(failed)?);
-                Ok(respond::with(200, "text/html; charset=utf-8", html.into_bytes()))
             }
             "/status" => Ok(respond::json(200, &self.status(&tables).map_err(failed)?)),
             _ => {
