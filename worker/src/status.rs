@@ -3,11 +3,9 @@
 use crate::admin::{login, unknown, unreachable_root};
 use crate::bindings::settings;
 use crate::ledger::root_call;
-use crate::platform::{self, Env, Request, Response};
+use crate::platform::{self, Env, Request, Response, console_error};
 use crate::problem::Problem;
 use crate::respond;
-use base64ct::{Base64, Encoding};
-use sha2::{Digest, Sha256};
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(module = "/src/status/page.js")]
@@ -15,8 +13,8 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = pageOfStatus)]
     fn page_of_status(json: &str) -> Result<String, JsValue>;
 
-    #[wasm_bindgen(js_name = styleOfStatus)]
-    fn style_of_status() -> String;
+    #[wasm_bindgen(catch, js_name = policyOfStatus)]
+    async fn policy_of_status() -> Result<JsValue, JsValue>;
 }
 
 /// Answers the route.
@@ -32,14 +30,14 @@ pub async fn answer(request: &Request, env: &Env) -> Result<Response, Problem> {
         return Ok(answer);
     }
     let json = platform::answer_body(answer).await.map_err(unreachable_root)?;
-    let html = page_of_status(&String::from_utf8_lossy(&json)).map_err(platform::Error::from);
-    let response =
-        respond::with(200, "text/html; charset=utf-8", html.map_err(unreachable_root)?.into_bytes());
-    // Nothing may run or load, except this very style sheet.
-    let style = Base64::encode_string(&Sha256::digest(style_of_status()));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
+    let html = page_of_status(&String::from_utf8_lossy(&json)).map_err(broken)?;
+    let policy = policy_of_status().await.map_err(broken)?.as_string().unwrap_or_default();
+    let response = respond::with(200, "text/html; charset=utf-8", html.into_bytes());
     respond::set(&response, "content-security-policy", &policy);
     Ok(response)
+}
+
+fn broken(error: JsValue) -> Problem {
+    console_error!("status: {}", platform::Error::from(error));
+    Problem::internal()
 }
