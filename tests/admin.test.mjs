@@ -1,6 +1,7 @@
 // The admin API: who may, optimistic locking, publishing and rolling back, and that a restart forgets nothing.
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { after, before, test } from "node:test";
 import { startWorker } from "./support/harness.mjs";
 import { ADMIN_TOKEN, SECRETS, SITE } from "./support/paths.mjs";
@@ -262,6 +263,8 @@ test("the status page asks for a password, and is a page without script", async 
   assert.equal(answer.status, 200);
   assert.match(answer.headers.get("content-security-policy"), /^default-src 'none'; style-src 'sha256-/);
   const html = await answer.text();
+  const style = createHash("sha256").update(/<style>([^]*)<\/style>/.exec(html)[1]).digest("base64");
+  assert.ok(answer.headers.get("content-security-policy").includes(`'sha256-${style}'`), "its own style sheet is let through");
   for (const text of ["hero", "bold", "calm", "P(best)", 'http-equiv="refresh"', "<svg"]) assert.ok(html.includes(text), text);
   assert.ok(!/<script|style="|javascript:/.test(html));
 });

@@ -124,8 +124,8 @@ export default {
       return failOpen(request, env, error);
     }
   },
-  async queue(batch, env, ctx) {
-    await guard(30_000, () => wasm.queue(batch, env, ctx));
+  async queue(batch, env) {
+    await guard(30_000, () => wasm.queue(batch, env));
   },
   async scheduled(_controller, env) {
     await guard(30_000, () => wasm.scheduled(env));

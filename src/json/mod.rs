@@ -3,7 +3,9 @@
 //! Everything goes text ↔ `Value` ↔ type. serde writes a parser per type *and* format; going through `Value` leaves one
 //! parser of text, one writer of text and one step per type, which is a third of the wasm.
 
+mod exact;
 pub mod number;
+mod parse;
 mod shape;
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +28,8 @@ impl std::error::Error for JsonError {}
 ///
 /// # Errors
 /// What is no JSON, is nested more than 127 levels deep, or has numbers beyond `f64`.
-#[inline(never)]
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
-    serde_json::from_slice(text).map_err(|error| JsonError(error.to_string()))
+    parse::parse(text)
 }
 
 /// The text of a value.
@@ -53,6 +54,12 @@ pub fn read<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, JsonError> {
 /// A value of another shape.
 pub fn shape<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, JsonError> {
     T::deserialize(shape::Part(value))
+}
+
+/// What keeps a value from being a type; nothing where it is one. As a function pointer it stands for the type, so that
+/// what asks for several types need not be compiled for each.
+pub fn fault<T: for<'de> Deserialize<'de>>(value: &Value) -> Option<JsonError> {
+    shape::<T>(value).err()
 }
 
 /// The value of anything that has a shape.

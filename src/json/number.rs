@@ -1,6 +1,7 @@
-//! Numbers as decimal text, by way of JSON: the standard library's own reader and writer of floats would bring their
-//! tables a second time, a twentieth of the wasm.
+//! Numbers as decimal text: the standard library's own reader and writer of floats would bring their tables, a twentieth
+//! of the wasm. What JSON writes is reshaped, what is read is computed.
 
+use super::exact;
 use serde_json::{Number, Value};
 use std::fmt;
 
@@ -80,14 +81,11 @@ pub fn parse(text: &str) -> Option<f64> {
     if (whole.is_empty() && fraction.is_empty()) || power.is_empty() {
         return None;
     }
-    // As JSON writes it: no zero ahead, a digit on both sides of the point.
-    let whole = whole.trim_start_matches('0');
-    let (whole, exponent) = (if whole.is_empty() { "0" } else { whole }, exponent.trim_start_matches('+'));
-    match super::parse(format!("{whole}.{fraction}0e{exponent}").as_bytes()) {
-        Ok(value) => value.as_f64().map(|number| sign * number),
-        // Well formed, so it can only be too large.
-        Err(_) => Some(sign * f64::INFINITY),
-    }
+    // Well formed, so it can only be too large; half of the largest leaves room for adding.
+    let power = power.parse().unwrap_or(i64::MAX / 2);
+    let power = if exponent.starts_with('-') { -power } else { power };
+    let digits = whole.bytes().chain(fraction.bytes());
+    Some(sign * exact::nearest(digits, power.saturating_sub(fraction.len() as i64)))
 }
 
 #[cfg(test)]
@@ -128,6 +126,20 @@ mod tests {
             "1e1.5",
             "1e99999999999999999999",
             "0.00000000000000000000000000000000000000000000001e46",
+            // Ends and halves of the range.
+            "1.7976931348623157e308",
+            "1.7976931348623158e308",
+            "1.7976931348623159e308",
+            "2.2250738585072014e-308",
+            "2.2250738585072011e-308",
+            "4.9406564584124654e-324",
+            "2.4703282292062327e-324",
+            "2.4703282292062328e-324",
+            "9007199254740993",
+            "9007199254740993.00000000000000000000000000000000000000000000001",
+            "9007199254740992e22",
+            "9007199254740993e22",
+            "8.5e-22",
         ] {
             same(text);
         }
@@ -166,6 +178,20 @@ mod tests {
                     prop_assert_eq!(parse(&text).map(f64::to_bits), Some(number.to_bits()));
                     same(&format!("{number:e}"));
                 }
+            }
+        }
+
+        #[test]
+        fn many_digits_are_rounded_as_the_standard_library_does(bits: u64, between in (1_u64 << 52)..(1 << 53)) {
+            let number = f64::from_bits(bits);
+            if number.is_finite() {
+                // All the digits it has, and one more.
+                same(&format!("{number:.1075}1"));
+            }
+            // Odd and above 2^53: half way between two neighbours.
+            let half = 2 * between + 1;
+            for more in ["", "e3", ".0", ".00000000000000000000000000000000000000001", "e-9"] {
+                same(&format!("{half}{more}"));
             }
         }
 

@@ -8,7 +8,7 @@ use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Display;
 
 impl de::Error for JsonError {
@@ -129,17 +129,21 @@ impl<'de> Deserializer<'de> for Part<'de> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        let Value::Object(fields) = self.0 else { return Err(self.refused(&visitor)) };
-        visitor.visit_map(Fields { rest: fields.iter(), value: &Value::Null })
+        let Value::Object(pairs) = self.0 else { return Err(self.refused(&visitor)) };
+        visitor.visit_map(Pairs { rest: pairs.iter(), value: &Value::Null })
     }
 
+    /// Shown as the list of the fields it should have: what serde derives for lists is half of what it derives for maps,
+    /// where names come in any order, and some twice.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, JsonError> {
-        self.deserialize_map(visitor)
+        let Value::Object(object) = self.0 else { return Err(self.refused(&visitor)) };
+        let mut fields = Fields { names: names.iter(), object, missing: None };
+        visitor.visit_seq(&mut fields).map_err(|error| fields.blame(error))
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -185,13 +189,44 @@ impl<'de> SeqAccess<'de> for &mut Items<'de> {
     }
 }
 
-/// The fields of an object, and the value whose name was read last.
+/// The fields of an object in the order of a shape.
 struct Fields<'de> {
+    names: std::slice::Iter<'static, &'static str>,
+    object: &'de Map<String, Value>,
+    /// The field asked for last, where there is none of that name.
+    missing: Option<&'static str>,
+}
+
+impl<'de> Fields<'de> {
+    fn next(&mut self) -> Option<Part<'de>> {
+        let name = *self.names.next()?;
+        let value = self.object.get(name);
+        self.missing = value.is_none().then_some(name);
+        value.map(Part)
+    }
+
+    /// A reader that finds no field gives up at once, unless it has a default.
+    #[cold]
+    fn blame(&self, error: JsonError) -> JsonError {
+        self.missing.map_or(error, |name| JsonError(format!("missing field `{name}`")))
+    }
+}
+
+impl<'de> SeqAccess<'de> for &mut Fields<'de> {
+    type Error = JsonError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, JsonError> {
+        self.next().map(|part| seed.deserialize(part)).transpose()
+    }
+}
+
+/// The pairs of an object, and the value whose name was read last.
+struct Pairs<'de> {
     rest: serde_json::map::Iter<'de>,
     value: &'de Value,
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
+impl<'de> MapAccess<'de> for Pairs<'de> {
     type Error = JsonError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, JsonError> {

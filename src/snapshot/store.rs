@@ -15,10 +15,9 @@
 //! default. An item that can't be read costs only itself and leaves a warning.
 
 use super::Warning;
-use super::wire::Published;
+use super::wire::{self, Published};
 use crate::id::SnapshotVersion;
 use crate::json::{self, JsonError};
-use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -216,28 +215,23 @@ fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
 fn lenient(mut raw: Value) -> Result<(Published, Vec<Warning>), StoreError> {
     let mut warnings = Vec::new();
     if let Some(config) = raw.get_mut("config") {
-        keep_readable::<super::wire::Audience>(config, "audiences", &mut warnings);
-        keep_readable::<super::wire::Goal>(config, "goals", &mut warnings);
-        keep_readable::<super::wire::Block>(config, "blocks", &mut warnings);
-        keep_readable::<super::wire::Slot>(config, "slots", &mut warnings);
+        for (list, fault) in wire::ITEMS {
+            keep_readable(config, list, fault, &mut warnings);
+        }
     }
     Ok((json::shape(&raw).map_err(payload_error)?, warnings))
 }
 
 /// Drops the items of a list that the typed form refuses, with a warning each, and keeps the others.
-fn keep_readable<T: for<'de> Deserialize<'de>>(config: &mut Value, list: &str, warnings: &mut Vec<Warning>) {
+fn keep_readable(config: &mut Value, list: &str, fault: wire::ItemFault, warnings: &mut Vec<Warning>) {
     let Some(Value::Array(items)) = config.get_mut(list) else { return };
     let mut position = 0;
     items.retain(|item| {
         let pointer = format!("/{list}/{position}");
         position += 1;
-        match json::shape::<T>(item) {
-            Ok(_) => true,
-            Err(error) => {
-                warnings.push(Warning::error(pointer, format_args!("left out: {error}")));
-                false
-            }
-        }
+        let Some(error) = fault(item) else { return true };
+        warnings.push(Warning::error(pointer, format_args!("left out: {error}")));
+        false
     });
 }
 

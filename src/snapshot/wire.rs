@@ -1,6 +1,7 @@
 //! The stored shapes: the only types whose field names leave the process. A name here is a promise; a new
 //! field is optional. Everything is plain text and numbers; `compile` checks and turns it into a `Snapshot`.
 
+use crate::json::{self, JsonError};
 use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +34,17 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
 }
+
+/// What keeps an item of a list from being read.
+pub type ItemFault = fn(&Value) -> Option<JsonError>;
+
+/// The lists of a configuration whose items are read one by one: one that can't be read does not cost the others.
+pub const ITEMS: [(&str, ItemFault); 4] = [
+    ("audiences", json::fault::<Audience>),
+    ("goals", json::fault::<Goal>),
+    ("blocks", json::fault::<Block>),
+    ("slots", json::fault::<Slot>),
+];
 
 /// Visitors that always see the site as it is, so that the gain can be measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

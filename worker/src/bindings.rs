@@ -1,5 +1,6 @@
 //! What the Worker is given by its environment: names of bindings, and the settings, read once per isolate.
 
+use crate::platform::{Env, console_error};
 use crate::secret::Secrets;
 use edgeloom::json::number::decimal;
 use edgeloom::receipt::{Keyring, Purpose};
@@ -9,7 +10,6 @@ use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
-use worker::{Env, console_error};
 
 /// Namespace of the published snapshots.
 pub const STATE: &str = "STATE";

@@ -1,9 +1,9 @@
 //! Faults on demand for the fault suite; without the variable `EDGELOOM_FAULTS` nothing of this answers.
 
 use crate::bindings::Settings;
+use crate::platform::Request;
 use crate::request::header;
 use std::cell::Cell;
-use worker::Request;
 
 /// Header that asks for a fault.
 pub const HEADER: &str = "x-edgeloom-fault";

@@ -1,10 +1,10 @@
 //! `GET /_edgeloom/health`: what this isolate decides from, without a secret.
 
 use crate::bindings::settings;
+use crate::platform::{Env, Response};
 use crate::request::now_millis;
 use crate::{respond, snapshots};
 use serde_json::json;
-use worker::{Env, Response};
 
 /// Answers the route.
 pub async fn answer(env: &Env) -> Response {

@@ -27,13 +27,12 @@ pub mod visitor;
 
 use bindings::settings;
 use edgeloom::event::Event;
-use js_sys::{Array, JsString, Uint8Array};
+use js_sys::{Array, JsString, Promise, Uint8Array};
 use ledger::{Groups, deliver::deliver, root_call};
+use platform::{Context, Env, MessageBatch, Method, Request, Response, console_error, promise};
 use problem::Problem;
 use request::now_millis;
 use wasm_bindgen::prelude::*;
-use worker::worker_sys::{Context as RawContext, MessageBatch as RawBatch};
-use worker::{Context, Env, Method, Request, Response, console_error, web_sys};
 
 #[wasm_bindgen]
 extern "C" {
@@ -80,24 +79,29 @@ pub fn loop_token(env: &Env) -> String {
 
 /// Reads the published snapshot into the isolate's memory.
 #[wasm_bindgen]
-pub async fn load(env: Env) {
-    snapshots::load(&env).await;
+pub fn load(env: Env) -> Promise {
+    promise(async move {
+        snapshots::load(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
 }
 
-/// Records events that the edge itself saw, in their binary form one after another.
-///
-/// # Errors
-/// Neither a shard nor the queue took all of them; sent again, those that were taken are repeats.
+/// Records events that the edge itself saw, in their binary form one after another. Rejected when neither a shard nor the
+/// queue took all of them; sent again, those that were taken are repeats.
 #[wasm_bindgen]
-pub async fn record(env: Env, events: Vec<u8>) -> Result<(), JsValue> {
-    let site = &settings(&env).site;
+pub fn record(env: Env, events: Vec<u8>) -> Promise {
+    promise(async move { recorded(&env, &events).await.map(|()| JsValue::UNDEFINED) })
+}
+
+async fn recorded(env: &Env, events: &[u8]) -> Result<(), JsValue> {
+    let site = &settings(env).site;
     let mut groups = Groups::default();
-    match Event::read_all(&events) {
+    match Event::read_all(events) {
         Some(events) => events.into_iter().for_each(|event| groups.add(site, event)),
         // Sending them again would not mend them.
         None => console_error!("record: events of our own can't be read"),
     }
-    match deliver(&env, groups, None).await.failed {
+    match deliver(env, groups, None).await.failed {
         0 => Ok(()),
         failed => Err(JsValue::from_str(&format!("{failed} events are not stored"))),
     }
@@ -105,28 +109,40 @@ pub async fn record(env: Env, events: Vec<u8>) -> Result<(), JsValue> {
 
 /// Answers everything below `/_edgeloom/`.
 #[wasm_bindgen]
-pub async fn api(request: web_sys::Request, env: Env, ctx: RawContext) -> web_sys::Response {
-    let answer = route(Request::from(request), &env, &Context::new(ctx)).await;
-    answer.unwrap_or_else(|problem| problem.respond()).into()
+pub fn api(request: Request, env: Env, ctx: Context) -> Promise {
+    promise(async move {
+        let answer = route(request, &env, &ctx).await;
+        Ok(answer.unwrap_or_else(|problem| problem.respond()).into())
+    })
 }
 
 /// Takes a batch of the overflow queue or of its dead letters.
 #[wasm_bindgen]
-pub async fn queue(batch: RawBatch, env: Env, _ctx: JsValue) {
-    queue::consume(batch, &env).await;
+pub fn queue(batch: MessageBatch, env: Env) -> Promise {
+    promise(async move {
+        queue::consume(batch, &env).await;
+        Ok(JsValue::UNDEFINED)
+    })
 }
 
 /// Wakes the root of the site, which sees to its shards and to what could not be delivered.
 #[wasm_bindgen]
-pub async fn scheduled(env: Env) {
-    if let Err(error) = root_call::post(&env, &settings(&env).site, "/wake", &[], &[]).await {
+pub fn scheduled(env: Env) -> Promise {
+    promise(async move {
+        wake(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+async fn wake(env: &Env) {
+    if let Err(error) = root_call::post(env, &settings(env).site, "/wake", &[], &[]).await {
         console_error!("scheduled: the root does not wake: {error}");
     }
 }
 
 /// The table of our own routes.
 async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, Problem> {
-    let path = request.path();
+    let path = request::path(&request);
     let path = path.strip_prefix("/_edgeloom/").unwrap_or_default();
     match (path, request.method()) {
         ("collect", _) => Ok(collect::answer(request, env, ctx).await),
@@ -145,9 +161,8 @@ async fn asset(request: Request, env: &Env) -> Result<Response, Problem> {
     if !matches!(request.method(), Method::Get | Method::Head) {
         return Err(Problem::not_found());
     }
-    let Ok(assets) = env.assets("ASSETS") else { return Err(Problem::not_found()) };
-    match assets.fetch_request(request).await {
-        Ok(response) if response.status_code() != 404 => Ok(response),
+    match platform::asset(env, &request).await {
+        Ok(Some(response)) if response.status() != 404 => Ok(response),
         _ => Err(Problem::not_found()),
     }
 }

@@ -1,8 +1,8 @@
 //! Problems as RFC 9457 describes them; each names what is wrong and, where it can, the field.
 
+use crate::platform::Response;
 use crate::respond;
 use serde::Serialize;
-use worker::Response;
 
 /// One field that is wrong.
 #[derive(Debug, Clone, Serialize)]

@@ -5,10 +5,8 @@ use crate::bindings::settings;
 use crate::ledger::deliver::deliver_direct;
 use crate::ledger::letters::{Letter, Letters, UNDELIVERED};
 use crate::ledger::{overflow, root_call};
+use crate::platform::{Env, Message, MessageBatch, console_error};
 use edgeloom::event::Event;
-use wasm_bindgen::JsValue;
-use worker::worker_sys::MessageBatch as RawBatch;
-use worker::{Env, MessageBatch, MessageExt, RawMessage, console_error};
 
 /// Events of one call: some 300 KB, a third of a second of a shard's time.
 const MAX_EVENTS: usize = 1_000;
@@ -17,16 +15,15 @@ const DEAD: &str = "-dead";
 
 /// A message that can be delivered.
 struct Readable {
-    message: RawMessage,
+    message: Message,
     events: Vec<Event>,
 }
 
 /// Takes a batch. Never fails as a whole: that would send the good messages round again.
-pub async fn consume(batch: RawBatch, env: &Env) {
-    let batch: MessageBatch<JsValue> = batch.into();
+pub async fn consume(batch: MessageBatch, env: &Env) {
     let is_dead = batch.queue().ends_with(DEAD);
     let mut by_shard: Vec<(String, Vec<Readable>)> = Vec::new();
-    for message in batch.raw_iter() {
+    for message in batch.messages() {
         let text = message.body().as_string().unwrap_or_default();
         let read = overflow::read(&text);
         // What is wrong here may be right for another version of this code, so that it is kept as it is.
@@ -97,7 +94,7 @@ fn letters(shard: &str, events: &[Event]) -> Vec<Letter> {
 async fn keep(env: &Env, letters: Vec<Letter>) -> bool {
     let text = edgeloom::json::write(&Letters { letters });
     match root_call::post(env, &settings(env).site, "/dead", &[], text.as_bytes()).await {
-        Ok(response) => response.status_code() < 300,
+        Ok(response) => response.status() < 300,
         Err(error) => {
             console_error!("queue: the root did not take letters: {error}");
             false

@@ -6,13 +6,12 @@
 use crate::bindings::settings;
 use crate::ledger::deliver::deliver_refusals;
 use crate::ledger::shard_name;
-use crate::platform;
+use crate::platform::{self, Context, Env};
 use crate::request::now_millis;
 use edgeloom::event::Refusal;
 use edgeloom::statistics::Statistics;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
-use worker::{Context, Env};
 
 /// At most one call a second for refusals alone: they may come from somebody who sends nothing else, in masses.
 const FLUSH_MILLIS: u64 = 1_000;

@@ -1,7 +1,6 @@
 //! Reading requests: headers, origin and a body that can't be larger than allowed.
 
-use crate::platform;
-use worker::Request;
+use crate::platform::{self, Request};
 
 /// Milliseconds since the epoch.
 pub fn now_millis() -> u64 {
@@ -10,20 +9,33 @@ pub fn now_millis() -> u64 {
 
 /// A header, or nothing where it is missing or empty.
 pub fn header(request: &Request, name: &str) -> Option<String> {
-    request.headers().get(name).ok().flatten().filter(|value| !value.is_empty())
+    request.header(name).filter(|value| !value.is_empty())
+}
+
+/// Where the path of an address begins.
+fn start_of_path(url: &str) -> usize {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    url.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(url.len(), |at| host + at)
 }
 
 /// Scheme and host of the address asked for.
 pub fn own_origin(request: &Request) -> String {
-    let url = request.inner().url();
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host..).and_then(|rest| rest.find(['/', '?', '#'])).map_or(url.len(), |at| host + at);
-    url.get(..end).unwrap_or_default().to_ascii_lowercase()
+    let mut url = request.url();
+    url.truncate(start_of_path(&url));
+    url.make_ascii_lowercase();
+    url
+}
+
+/// The path of the address asked for.
+pub fn path(request: &Request) -> String {
+    let url = request.url();
+    let path = url.get(start_of_path(&url)..).unwrap_or_default();
+    path.split(['?', '#']).next().unwrap_or_default().to_string()
 }
 
 /// The value of a query parameter.
 pub fn query(request: &Request, name: &str) -> Option<String> {
-    let url = request.inner().url();
+    let url = request.url();
     let (_, query) = url.split_once('?')?;
     let query = query.split('#').next().unwrap_or_default();
     form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
@@ -39,11 +51,11 @@ pub enum BodyError {
 }
 
 /// The body, as long as it has at most `limit_bytes`; what the client says of its length is not believed.
-pub async fn body(request: &mut Request, limit_bytes: usize) -> Result<Vec<u8>, BodyError> {
+pub async fn body(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, BodyError> {
     let said = header(request, "content-length").and_then(|length| length.parse::<usize>().ok());
     if said.is_some_and(|length| length > limit_bytes) {
         return Err(BodyError::TooLarge);
     }
-    let body = platform::body(request.inner().as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
+    let body = platform::body(request.as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
     body.ok_or(BodyError::TooLarge)
 }

@@ -1,7 +1,7 @@
 //! Named secrets and who presents one; compared in constant time, kept as digests only.
 
+use crate::platform::console_error;
 use sha2::{Digest, Sha256};
-use worker::console_error;
 
 /// Shorter ones can be guessed; they are not accepted at all.
 const LEAST_CHARS: usize = 24;

@@ -3,13 +3,13 @@
 //! Values are shared between requests, promises never: awaiting another request's I/O is an error of the runtime.
 
 use crate::bindings::{STATE, Settings, settings};
+use crate::faults;
+use crate::platform::{self, Env, console_error};
 use crate::request::now_millis;
-use crate::{faults, platform};
 use edgeloom::snapshot::{Snapshot, compile, store};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
-use worker::{Env, console_error};
 
 /// What to decide from where nothing was ever published; may be empty.
 static BUNDLED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bundled.snapshot"));

@@ -31,13 +31,12 @@ enum Unit {
 }
 
 const ITEMS: [Item; 6] = [
-    // The promise of the project; half of what the platform's oldest limit was.
+    // The promise of the project: a quarter of the platform's oldest limit, 1 MB.
     Item {
         name: "Worker wasm",
         files: ("build/worker", ".wasm"),
         unit: Unit::Gzip,
-        // Where it is held for now; the aim is 250,000 (see README, "Measured").
-        limit_bytes: Some(330_000),
+        limit_bytes: Some(250_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
     // entry.mjs, page.mjs and the glue in one, minified.

@@ -20,6 +20,8 @@ struct Face {
     name: &'static str,
     /// Folder they go to.
     into: &'static str,
+    /// Profile of cargo, and the folder it builds into.
+    profile: &'static str,
     host: Host,
 }
 
@@ -31,13 +33,24 @@ enum Host {
 }
 
 const FACES: [Face; 2] = [
-    Face { package: "edgeloom-worker", name: "index", into: "build/worker", host: Host::Worker },
-    Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", host: Host::Web },
+    Face {
+        package: "edgeloom-worker",
+        name: "index",
+        into: "build/worker",
+        profile: "release",
+        host: Host::Worker,
+    },
+    Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", profile: "web", host: Host::Web },
 ];
 
 /// The peer of `bench startup`; no other command builds it.
-const HELLO: Face =
-    Face { package: "edgeloom-hello", name: "index", into: "build/bench/hello", host: Host::Worker };
+const HELLO: Face = Face {
+    package: "edgeloom-hello",
+    name: "index",
+    into: "build/bench/hello",
+    profile: "release",
+    host: Host::Worker,
+};
 
 /// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,12 +78,13 @@ pub fn build_hello(project: &Project) -> Result<()> {
 }
 
 fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<()> {
-    let mut cargo = project.cargo();
-    cargo.args(["build", "--lib", "--release", "--target", TARGET]);
-    for face in faces {
-        cargo.args(["--package", face.package]);
-    }
-    step(what, || run(&mut cargo))?;
+    step(what, || {
+        faces.iter().try_for_each(|face| {
+            let args =
+                ["build", "--lib", "--target", TARGET, "--profile", face.profile, "--package", face.package];
+            run(project.cargo().args(args))
+        })
+    })?;
     for face in faces {
         generate(project, face, names)?;
     }
@@ -79,7 +93,7 @@ fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<(
 
 fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
     let file = format!("{}.wasm", face.package.replace('-', "_"));
-    let wasm = project.path("target").join(TARGET).join("release").join(file);
+    let wasm = project.path("target").join(TARGET).join(face.profile).join(file);
     let out = project.path(face.into);
     let kept = if names == Names::Keep { "names" } else { "" };
     // This source is an input too: other flags make other files.

@@ -1,10 +1,10 @@
 //! Who asks: a bearer token, or the password of HTTP Basic. Without a token in the settings nobody gets in.
 
+use crate::platform::Request;
 use crate::problem::Problem;
 use crate::request::header;
 use crate::secret::Secrets;
-use base64ct::{Base64, Encoding};
-use worker::Request;
+use base64ct::{Base64UrlUnpadded, Encoding};
 
 /// Longest header that is looked at.
 const MAX_HEADER: usize = 1024;
@@ -29,10 +29,15 @@ fn presented(value: &str) -> Option<String> {
         return Some(rest.trim().to_string());
     }
     if scheme.eq_ignore_ascii_case("basic") {
-        let pair = String::from_utf8(Base64::decode_vec(rest.trim()).ok()?).ok()?;
+        let pair = String::from_utf8(Base64UrlUnpadded::decode_vec(&url_alphabet(rest.trim())).ok()?).ok()?;
         return pair.split_once(':').map(|(_, password)| password.to_string());
     }
     None
+}
+
+/// Base64 in the alphabet that everything else here is in, so that there is one decoder.
+fn url_alphabet(base64: &str) -> String {
+    base64.trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
 /// The answer to everybody else.
@@ -54,6 +59,7 @@ mod tests {
         assert_eq!(presented("Bearer a:b").as_deref(), Some("a:b"));
         assert_eq!(presented("bearer  x ").as_deref(), Some("x"));
         assert_eq!(presented("Basic dTpwOnc=").as_deref(), Some("p:w"));
+        assert_eq!(presented("Basic dTrDv8O+w74/Pg==").as_deref(), Some("\u{ff}\u{fe}\u{fe}?>"));
         for other in ["", "Bearer", "Digest x", "Basic !", "Basic dQ=="] {
             assert_eq!(presented(other), None, "{other}");
         }

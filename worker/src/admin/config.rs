@@ -4,7 +4,6 @@ use crate::problem::{FieldError, Problem};
 use edgeloom::json::{self, JsonError};
 use edgeloom::snapshot::wire::{self, Config};
 use edgeloom::snapshot::{Severity, check as compile_check};
-use serde::Deserialize;
 use serde_json::Value;
 
 /// The configuration in its canonical form, and remarks that don't stop it.
@@ -49,27 +48,23 @@ fn read(body: &[u8]) -> Result<(Value, Config, Vec<FieldError>), Problem> {
 /// The fields of the wrong shape, one of each item; what is left is looked for in the whole.
 fn wrong_types(raw: &Value, whole: &JsonError) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    items::<wire::Audience>(raw, "audiences", &mut errors);
-    items::<wire::Goal>(raw, "goals", &mut errors);
-    items::<wire::Block>(raw, "blocks", &mut errors);
-    items::<wire::Slot>(raw, "slots", &mut errors);
+    for (list, fault) in wire::ITEMS {
+        let items = raw.get(list).and_then(Value::as_array).into_iter().flatten();
+        for (position, item) in items.enumerate() {
+            if let Some(error) = fault(item) {
+                errors.push(at(&format!("/{list}/{position}{}", culprit(item, fault)), error));
+            }
+        }
+    }
     if errors.is_empty() {
-        errors.push(at(&culprit::<Config>(raw), whole));
+        errors.push(at(&culprit(raw, json::fault::<Config>), whole));
     }
     errors
 }
 
-fn items<T: for<'de> Deserialize<'de>>(raw: &Value, list: &str, errors: &mut Vec<FieldError>) {
-    for (position, item) in raw.get(list).and_then(Value::as_array).into_iter().flatten().enumerate() {
-        if let Err(error) = json::shape::<T>(item) {
-            errors.push(at(&format!("/{list}/{position}{}", culprit::<T>(item)), error));
-        }
-    }
-}
-
 /// Where a value has the wrong shape: the smallest part without which the rest can be read. (A deserialiser that keeps
 /// track of its path would say so too, for a tenth of the Worker's size.)
-fn culprit<T: for<'de> Deserialize<'de>>(item: &Value) -> String {
+fn culprit(item: &Value, fault: wire::ItemFault) -> String {
     let mut pointer = String::new();
     loop {
         let names: Vec<String> = match item.pointer(&pointer) {
@@ -80,11 +75,16 @@ fn culprit<T: for<'de> Deserialize<'de>>(item: &Value) -> String {
         let is_wrong = |name: &String| {
             let mut rest = item.clone();
             match rest.pointer_mut(&pointer) {
-                Some(Value::Object(fields)) => drop(fields.remove(name)),
+                // Made anew: taking one out of a tree is a kilobyte of code for each kind of tree.
+                Some(Value::Object(fields)) => {
+                    let all = std::mem::take(fields).into_iter();
+                    all.filter(|(own, _)| own != name)
+                        .for_each(|(own, value)| drop(fields.insert(own, value)));
+                }
                 Some(Value::Array(items)) => drop(name.parse().map(|position: usize| items.remove(position))),
                 _ => {}
             }
-            json::shape::<T>(&rest).is_ok()
+            fault(&rest).is_none()
         };
         match names.iter().find(|name| is_wrong(name)) {
             Some(name) => push(&mut pointer, name),

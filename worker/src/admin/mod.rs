@@ -7,11 +7,11 @@ pub use auth::{login, unknown};
 
 use crate::bindings::settings;
 use crate::ledger::root_call;
+use crate::platform::{self, Env, Method, Request, Response, console_error};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, own_origin};
-use crate::{json, platform, respond};
+use crate::{json, respond};
 use serde::Serialize;
-use worker::{Env, Method, Request, Response, console_error};
 
 /// Largest configuration; with what is learned it has to fit into a row of 2 MB.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
@@ -75,9 +75,9 @@ async fn get(env: &Env, site: &str, path: &str) -> Result<Response, Problem> {
     root_call::get(env, site, &format!("/{path}")).await.map_err(unreachable_root)
 }
 
-async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Response, Problem> {
+async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, Problem> {
     let settings = settings(env);
-    let body = read(&mut request, MAX_CONFIG_BYTES).await?;
+    let body = read(&request, MAX_CONFIG_BYTES).await?;
     let (json, warnings) = config::check(&body, &settings.site)?;
     let (matches, absent) = (header(&request, "if-match"), header(&request, "if-none-match"));
     let mut lines = vec![("x-who", who)];
@@ -87,10 +87,10 @@ async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Respon
     let answer = root_call::post(env, &settings.site, &path, &lines, json.as_bytes())
         .await
         .map_err(unreachable_root)?;
-    if answer.status_code() != 200 {
+    if answer.status() != 200 {
         return Ok(answer);
     }
-    let tag = answer.headers().get("etag").ok().flatten().unwrap_or_default();
+    let tag = answer.header("etag").unwrap_or_default();
     let bytes = platform::answer_body(answer).await.map_err(unreachable_root)?;
     let told = json::read(&bytes).map_err(unreachable_root)?;
     let told = Stored { version: json::text(&told, "version").unwrap_or_default(), warnings: &warnings };
@@ -99,8 +99,8 @@ async fn put_config(mut request: Request, env: &Env, who: &str) -> Result<Respon
     Ok(response)
 }
 
-async fn choose(mut request: Request, env: &Env, what: &str, who: &str) -> Result<Response, Problem> {
-    let body = read(&mut request, MAX_BODY_BYTES).await?;
+async fn choose(request: Request, env: &Env, what: &str, who: &str) -> Result<Response, Problem> {
+    let body = read(&request, MAX_BODY_BYTES).await?;
     let path = with_message(&format!("/{what}"), &request);
     let site = &settings(env).site;
     root_call::post(env, site, &path, &[("x-who", who)], &body).await.map_err(unreachable_root)
@@ -113,7 +113,7 @@ fn with_message(path: &str, request: &Request) -> String {
     form_urlencoded::Serializer::new(format!("{path}?")).append_pair("message", &message).finish()
 }
 
-async fn read(request: &mut Request, limit_bytes: usize) -> Result<Vec<u8>, Problem> {
+async fn read(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Problem> {
     request::body(request, limit_bytes).await.map_err(|error| match error {
         request::BodyError::TooLarge => Problem::too_large(limit_bytes),
         request::BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),

@@ -1,9 +1,9 @@
 //! Who may send events: pages of the site, of the origins it lists, and holders of an import key.
 
 use crate::bindings::{INGEST_LIMIT, Settings};
+use crate::platform::{self, Env, Request, Response, console_error};
 use crate::request::{header, now_millis, own_origin};
-use crate::{platform, respond};
-use worker::{Env, Request, Response, console_error};
+use crate::respond;
 
 /// Where a request comes from.
 pub enum Sender {

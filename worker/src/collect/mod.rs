@@ -10,6 +10,7 @@ use crate::bindings::{Settings, settings};
 use crate::faults;
 use crate::ledger::Groups;
 use crate::ledger::deliver::{Delivery, deliver};
+use crate::platform::{Context, Env, Method, Request, Response};
 use crate::problem::Problem;
 use crate::refusals;
 use crate::request::{self, BodyError, now_millis};
@@ -19,7 +20,6 @@ use edgeloom::event::Refusal;
 use gate::Sender;
 use read::Known;
 use serde_json::{Map, Value, json};
-use worker::{Context, Env, Method, Request, Response};
 
 /// What one call may hold.
 struct Limits {
@@ -61,7 +61,7 @@ pub async fn answer(request: Request, env: &Env, ctx: &Context) -> Response {
 }
 
 async fn take(
-    mut request: Request,
+    request: Request,
     env: &Env,
     settings: &Settings,
     state: &snapshots::State,
@@ -87,7 +87,7 @@ async fn take(
         return Err(Problem::new(429, "Too many requests", "Keep the events and send them later.")
             .header("retry-after", "30"));
     }
-    let body = request::body(&mut request, limits.bytes).await.map_err(|error| match error {
+    let body = request::body(&request, limits.bytes).await.map_err(|error| match error {
         BodyError::TooLarge => Problem::too_large(limits.bytes),
         BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),
     })?;

@@ -4,14 +4,11 @@ use super::overflow;
 use super::{Batch, Groups, Outcomes};
 use crate::bindings::SHARD;
 use crate::faults;
-use crate::platform::{self, Call};
+use crate::platform::{self, Call, Env, Error, Response, Result, console_error};
 use crate::refusals;
 use edgeloom::event::Event;
 use edgeloom::statistics::Statistics;
-use futures_util::future::join_all;
 use std::time::Duration;
-use wasm_bindgen::JsValue;
-use worker::{Env, Error, Response, console_error};
 
 /// Beyond this the queue is faster. A late commit and the queued copy meet in the shard, where one is a repeat.
 const LIMIT: Duration = Duration::from_millis(1_500);
@@ -44,7 +41,7 @@ pub async fn deliver(env: &Env, groups: Groups, fault: Option<&str>) -> Delivery
         deliver_one(env, shard, batch, fault)
     });
     let mut delivery = Delivery::default();
-    for one in join_all(calls).await {
+    for one in platform::all(calls).await {
         delivery.outcomes.add(one.outcomes);
         delivery.queued += one.queued;
         delivery.failed += one.failed;
@@ -92,22 +89,16 @@ async fn call_once(env: &Env, shard: &str, body: &[u8], fault: Option<&str>) -> 
         failure(&error)
     };
     let response = post(env, shard, "/events", body, fault).await.map_err(failed)?;
-    match response.status_code() {
+    match response.status() {
         200 => {
             let bytes = platform::answer_body(response).await.map_err(failed)?;
-            Outcomes::read(&bytes).map_err(|error| failed(Error::RustError(error)))
+            Outcomes::read(&bytes).map_err(|error| failed(Error::new(error)))
         }
-        status => Err(failed(Error::RustError(format!("status {status}")))),
+        status => Err(failed(Error::new(format_args!("status {status}")))),
     }
 }
 
-async fn post(
-    env: &Env,
-    shard: &str,
-    path: &str,
-    body: &[u8],
-    fault: Option<&str>,
-) -> worker::Result<Response> {
+async fn post(env: &Env, shard: &str, path: &str, body: &[u8], fault: Option<&str>) -> Result<Response> {
     let line = fault.map(|fault| (faults::HEADER, fault));
     let lines = line.as_slice();
     let call = Call {
@@ -124,11 +115,7 @@ async fn post(
 
 /// What the runtime says of an error: `overloaded` wins, for a retry would make it worse.
 fn failure(error: &Error) -> Failure {
-    let Error::UnknownJsError { original, .. } = error else { return Failure::Other };
-    let says = |name: &str| {
-        js_sys::Reflect::get(original, &JsValue::from_str(name)).is_ok_and(|value| value.is_truthy())
-    };
-    if says("retryable") && !says("overloaded") { Failure::Retryable } else { Failure::Other }
+    if error.has("retryable") && !error.has("overloaded") { Failure::Retryable } else { Failure::Other }
 }
 
 /// Rings a shard's alarm.

@@ -2,12 +2,14 @@
 //! that; only delivery does.
 
 use super::root_store::Store;
-use super::sql::{Statements, number, text, value};
+use super::sql::{self, Statements, number};
 use super::versions::version_of;
 use super::{deliver::deliver_direct, overflow};
 use crate::json;
+use crate::platform::{Env, Result};
 use serde::Serialize;
-use worker::{Env, Result};
+use serde_json::Value;
+
 
 /// Text kept: a tenth of what the object may store, some three million events. Beyond it letters stay in their queue.
 const MAX_BYTES: u64 = 1_000_000_000;
@@ -58,7 +60,7 @@ impl Letters {
                 text: json::text(value, "text")?.to_string(),
             })
         };
-        let letters = json::items(&value, "letters").iter().map(letter).collect::<Option<_>>();
+        let letters = value.get("letters").and_then(Value::as_array).into_iter().flatten().map(letter).collect::<Option<_>>();
         Ok(Self { letters: letters.ok_or("a dead letter that can't be read")? })
     }
 }
@@ -98,7 +100,7 @@ impl Store<'_> {
     /// Keeps letters, all or none. Returns whether there was room for them.
     pub fn put_letters(&self, letters: &[Letter], now_millis: u64) -> Result<bool> {
         let query = "SELECT SUM(bytes) FROM letter";
-        if self.first(query, Vec::new())?.is_some_and(|row| number(&row, 0) > MAX_BYTES) {
+        if self.first(query, &[])?.is_some_and(|row| row.number(0) > MAX_BYTES) {
             return Ok(false);
         }
         let statements = Statements::default();
@@ -108,10 +110,10 @@ impl Store<'_> {
             let values = [
                 // By content: a letter that comes again is kept once, and one that differs never replaces another.
                 version_of(text).into(),
-                value(now_millis),
+                number(now_millis),
                 reason.as_str().into(),
-                value(*n_events as u64),
-                value(text.len() as u64),
+                number(*n_events as u64),
+                number(text.len() as u64),
                 text.as_str().into(),
             ];
             statements.add(query, values);
@@ -123,28 +125,28 @@ impl Store<'_> {
     /// Ids and texts of a round.
     fn letters(&self) -> Result<Vec<(String, String)>> {
         let query = format!("SELECT id, text FROM letter ORDER BY tries, at LIMIT {ROUND}");
-        let rows = self.rows(&query, Vec::new())?.into_iter();
-        Ok(rows.map(|row| (text(&row, 0).unwrap_or_default(), text(&row, 1).unwrap_or_default())).collect())
+        let rows = self.rows(&query, &[])?.into_iter();
+        Ok(rows.map(|row| (row.text(0).unwrap_or_default(), row.text(1).unwrap_or_default())).collect())
     }
 
     fn remove_letter(&self, id: &str) -> Result<()> {
-        self.sql.exec("DELETE FROM letter WHERE id = ?", vec![id.into()]).map(|_| ())
+        sql::run(self.state, "DELETE FROM letter WHERE id = ?", &[id.into()])
     }
 
     /// Puts a letter behind those that were tried less.
     fn postpone_letter(&self, id: &str) -> Result<()> {
-        self.sql.exec("UPDATE letter SET tries = tries + 1 WHERE id = ?", vec![id.into()]).map(|_| ())
+        sql::run(self.state, "UPDATE letter SET tries = tries + 1 WHERE id = ?", &[id.into()])
     }
 
     /// Number of letters, and of the events in them.
     pub fn n_letters(&self) -> Result<(u64, u64)> {
-        let row = self.first("SELECT COUNT(*), SUM(events) FROM letter", Vec::new())?.unwrap_or_default();
-        Ok((number(&row, 0), number(&row, 1)))
+        let row = self.first("SELECT COUNT(*), SUM(events) FROM letter", &[])?;
+        Ok(row.map_or((0, 0), |row| (row.number(0), row.number(1))))
     }
 
     /// Whether events wait here that a shard may only know as repeats while it forgets nothing.
     pub fn holds_letters(&self) -> Result<bool> {
         let query = "SELECT 1 FROM letter WHERE tries < ? AND reason = ? LIMIT 1";
-        Ok(self.first(query, vec![value(HOLD_TRIES), UNDELIVERED.into()])?.is_some())
+        Ok(self.first(query, &[number(HOLD_TRIES), UNDELIVERED.into()])?.is_some())
     }
 }

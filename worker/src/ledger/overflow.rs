@@ -1,10 +1,10 @@
 //! The queue for events that no shard took in time: what a message holds, and how messages are sent.
 
 use crate::bindings::OVERFLOW;
-use crate::{json, platform};
+use crate::json;
+use crate::platform::{self, Env, Error, Result};
 use edgeloom::event::Event;
 use serde::Serialize;
-use worker::{Env, Error, Result};
 
 /// Events per message: 36 KB of the 128 KB allowed where every name is as long as it may be, 20 KB as a rule. A message
 /// costs the same with one event or with a hundred.
@@ -25,7 +25,7 @@ struct Sent<'m> {
 /// The queue did not take all of them; some may be in it, which does no harm, as they will be repeats.
 pub async fn send(env: &Env, shard: &str, events: &[Event], fault: Option<&str>) -> Result<()> {
     if fault.is_some_and(|fault| fault.contains("queue-refuse")) {
-        return Err(Error::RustError("refused on demand".into()));
+        return Err(Error::new("refused on demand"));
     }
     for texts in calls(shard, events) {
         platform::queue_send(env, OVERFLOW, &texts).await?;

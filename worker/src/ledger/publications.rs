@@ -2,12 +2,13 @@
 //! again byte for byte, so that a receipt can be replayed as long as its events count.
 
 use super::root_store::Store;
-use super::sql::{Statements, number, text, value};
+use super::sql::{Statements, number};
+use crate::platform::{Error, Result};
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::DEFAULT_WINDOW_HOURS;
-use edgeloom::snapshot::store::{Parts, StoreError};
+use edgeloom::snapshot::store::Parts;
 use edgeloom::snapshot::wire::Ledger;
-use worker::{Error, Result, SqlStorageValue};
+use wasm_bindgen::JsValue;
 
 /// Text kept, a fifth of what the object may store. What was learned takes some 75 bytes an arm, and at one publication
 /// per 5 s a day has 17,280: for the default window of 72 hours that is enough for 510 arms, for a day for 1,540.
@@ -53,16 +54,16 @@ impl Store<'_> {
     /// What SQLite says; so do all other functions.
     pub fn latest(&self) -> Result<Option<SnapshotRow>> {
         let query = "SELECT sequence, version, at FROM publication ORDER BY sequence DESC LIMIT 1";
-        Ok(self.first(query, Vec::new())?.map(|row| SnapshotRow {
-            sequence: number(&row, 0),
-            version: text(&row, 1).unwrap_or_default(),
-            at_millis: number(&row, 2),
+        Ok(self.first(query, &[])?.map(|row| SnapshotRow {
+            sequence: row.number(0),
+            version: row.text(1).unwrap_or_default(),
+            at_millis: row.number(2),
         }))
     }
 
     /// The stored form of a publication.
     pub fn bytes_of(&self, sequence: u64) -> Result<Option<Vec<u8>>> {
-        self.bytes_where("sequence = ?", value(sequence))
+        self.bytes_where("sequence = ?", number(sequence))
     }
 
     /// The stored form of a snapshot by its content address.
@@ -70,38 +71,38 @@ impl Store<'_> {
         self.bytes_where("version = ?", version.into())
     }
 
-    fn bytes_where(&self, condition: &str, to: SqlStorageValue) -> Result<Option<Vec<u8>>> {
+    fn bytes_where(&self, condition: &str, to: JsValue) -> Result<Option<Vec<u8>>> {
         let query = format!(
             "SELECT sequence, at, learned,
                (SELECT config FROM base b WHERE b.sequence <= p.sequence ORDER BY b.sequence DESC LIMIT 1)
              FROM publication p WHERE {condition} ORDER BY sequence DESC LIMIT 1"
         );
-        let Some(row) = self.first(&query, vec![to])? else { return Ok(None) };
-        let (Some(learned), Some(config)) = (text(&row, 2), text(&row, 3)) else { return Ok(None) };
-        let bytes = Parts { config, learned }.encode(number(&row, 0), number(&row, 1));
-        bytes.map(Some).map_err(|error: StoreError| Error::RustError(error.to_string()))
+        let Some(row) = self.first(&query, &[to])? else { return Ok(None) };
+        let (Some(learned), Some(config)) = (row.text(2), row.text(3)) else { return Ok(None) };
+        let bytes = Parts { config, learned }.encode(row.number(0), row.number(1));
+        bytes.map(Some).map_err(Error::new)
     }
 
     /// Stores a publication and forgets some of those that were replaced more than `keep_millis` ago.
     pub fn put_publication(&self, row: &SnapshotRow, parts: &Parts, keep_millis: u64) -> Result<()> {
         let statements = Statements::default();
         let query = "SELECT config FROM base ORDER BY sequence DESC LIMIT 1";
-        let base = self.first(query, Vec::new())?.and_then(|row| text(&row, 0));
+        let base = self.first(query, &[])?.and_then(|row| row.text(0));
         let is_new = base.as_deref() != Some(parts.config.as_str());
         let mut n_bytes = parts.learned.len() + ROW_BYTES;
         if is_new {
             n_bytes += parts.config.len();
-            let values = [value(row.sequence), parts.config.as_str().into()];
+            let values = [number(row.sequence), parts.config.as_str().into()];
             statements.add("INSERT INTO base(sequence, config) VALUES (?, ?)", values);
         }
         let query = "INSERT INTO publication(sequence, version, at, learned, total) VALUES (?, ?, ?, ?,
                        ? + COALESCE((SELECT total FROM publication ORDER BY sequence DESC LIMIT 1), 0))";
         let values = [
-            value(row.sequence),
+            number(row.sequence),
             row.version.as_str().into(),
-            value(row.at_millis),
+            number(row.at_millis),
             parts.learned.as_str().into(),
-            value(n_bytes as u64),
+            number(n_bytes as u64),
         ];
         statements.add(query, values);
         // The newest of those that are old enough stays: it was in use until the next one came.
@@ -110,7 +111,7 @@ impl Store<'_> {
                (SELECT MAX(sequence) FROM (SELECT sequence, at, total FROM publication ORDER BY sequence LIMIT {SWEEP})
                 WHERE at <= ? OR total <= (SELECT MAX(total) FROM publication WHERE sequence = ?) - {MAX_BYTES})"
         );
-        statements.add(&query, [value(row.at_millis.saturating_sub(keep_millis)), value(row.sequence)]);
+        statements.add(&query, [number(row.at_millis.saturating_sub(keep_millis)), number(row.sequence)]);
         if is_new {
             let query = "DELETE FROM base WHERE sequence < (SELECT MAX(sequence) FROM base
                            WHERE sequence <= (SELECT MIN(sequence) FROM publication))";

@@ -3,14 +3,13 @@
 use super::publications::{SnapshotRow, keep_millis};
 use super::root_store::{MAX_ROW_BYTES, Meta, Store};
 use crate::bindings::{STATE, Settings};
-use crate::platform;
+use crate::platform::{self, Env, Error, Result, State};
 use crate::request::now_millis;
 use edgeloom::snapshot::learn;
 use edgeloom::snapshot::store::{self, Parts};
 use edgeloom::snapshot::wire::{Config, Published};
 use std::cell::Cell;
 use std::time::Duration;
-use worker::{Env, Error, Result, State};
 
 /// The platform takes one write per second and key; a little more, for its clock is not ours.
 const LEAST_WRITE_MILLIS: u64 = 1_100;
@@ -26,8 +25,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// SQLite, a stored configuration or statistics that can't be read, a snapshot that is too large.
 pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
-    let json =
-        tables.config(config_version)?.ok_or_else(|| Error::RustError("this version is gone".into()))?;
+    let json = tables.config(config_version)?.ok_or_else(|| Error::new("this version is gone"))?;
     let config = stored_config(&json)?;
     let learned = learn(&config, &tables.statistics()?);
     let latest = tables.latest()?;
@@ -38,17 +36,16 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     };
     let sequence = last + 1;
     let at_millis = now_millis();
-    let failed = |error: store::StoreError| Error::RustError(error.to_string());
     let keep_millis = keep_millis(&config.ledger);
-    let parts = Parts::of(&Published { config, learned }).map_err(failed)?;
-    let bytes = parts.encode(sequence, at_millis).map_err(failed)?;
+    let parts = Parts::of(&Published { config, learned }).map_err(Error::new)?;
+    let bytes = parts.encode(sequence, at_millis).map_err(Error::new)?;
     if bytes.len() > MAX_ROW_BYTES {
-        return Err(Error::RustError(format!(
+        return Err(Error::new(format_args!(
             "the snapshot has {} bytes; {MAX_ROW_BYTES} can be stored",
             bytes.len()
         )));
     }
-    let version = store::decode(&bytes).map_err(failed)?.version.to_string();
+    let version = store::decode(&bytes).map_err(Error::new)?.version.to_string();
     if let Some(latest) = latest.filter(|latest| latest.version == version) {
         return Ok(latest);
     }
@@ -82,7 +79,7 @@ impl Writer {
             return Ok(());
         }
         let bytes = tables.bytes_of(latest.sequence)?;
-        let bytes = bytes.ok_or_else(|| Error::RustError("the latest snapshot is gone".into()))?;
+        let bytes = bytes.ok_or_else(|| Error::new("the latest snapshot is gone"))?;
         let mut tries = 0;
         loop {
             let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());
@@ -125,5 +122,5 @@ impl Drop for Turn<'_> {
 /// # Errors
 /// Text that is no configuration.
 pub fn stored_config(json: &str) -> Result<Config> {
-    edgeloom::json::read(json.as_bytes()).map_err(|error| Error::RustError(error.to_string()))
+    edgeloom::json::read(json.as_bytes()).map_err(Error::new)
 }

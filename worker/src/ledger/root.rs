@@ -9,16 +9,17 @@ use super::report::{self, SnapshotReport, Status, Versions};
 use super::root_store::{Deed, Meta, Store};
 use super::versions::{self, Condition, failed};
 use crate::bindings::{Settings, settings};
+use crate::platform::{self, Env, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
-use crate::{json, respond, status};
+use crate::{json, respond};
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
-use futures_util::future::join_all;
-use serde_json::json;
+use js_sys::Promise;
+use serde_json::{Map, json};
 use std::cell::Cell;
 use std::rc::Rc;
-use worker::{DurableObject, Env, Method, Request, Response, Result, State, console_error, durable_object};
+use wasm_bindgen::prelude::*;
 
 /// Largest call: statistics or a configuration that just fit into a row.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -26,8 +27,12 @@ const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 const AGAIN_MILLIS: u64 = 2_000;
 
 /// The root of a site.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Root {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
     state: State,
     env: Env,
     settings: Rc<Settings>,
@@ -40,25 +45,45 @@ pub struct Root {
     delivers: Cell<bool>,
 }
 
-impl DurableObject for Root {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen]
+impl Root {
+    /// Called by the runtime, by way of `entry.mjs`; so are the others.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: State, env: Env) -> Self {
         let settings = settings(&env);
         Self {
-            state,
-            env,
-            settings,
-            writer: Writer::default(),
-            alarm_millis: Cell::new(0),
-            looks: Cell::new(false),
-            delivers: Cell::new(false),
+            inner: Rc::new(Inner {
+                state,
+                env,
+                settings,
+                writer: Writer::default(),
+                alarm_millis: Cell::new(0),
+                looks: Cell::new(false),
+                delivers: Cell::new(false),
+            }),
         }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        Ok(self.answer(request).await.unwrap_or_else(|problem| problem.respond()))
+    /// A call of the Worker or of a shard.
+    pub fn fetch(&self, request: Request) -> Promise {
+        let inner = Rc::clone(&self.inner);
+        promise(
+            async move { Ok(inner.answer(request).await.unwrap_or_else(|problem| problem.respond()).into()) },
+        )
     }
 
-    async fn alarm(&self) -> Result<Response> {
+    /// The alarm rings.
+    pub fn alarm(&self) -> Promise {
+        let inner = Rc::clone(&self.inner);
+        promise(async move {
+            inner.ring().await;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
+impl Inner {
+    async fn ring(&self) {
         self.alarm_millis.set(0);
         if let Err(error) = self.publish_learned().await {
             console_error!("root: not published, tried again soon: {error}");
@@ -67,18 +92,15 @@ impl DurableObject for Root {
         if let Err(error) = self.deliver_letters().await {
             console_error!("root: letters stay: {error}");
         }
-        Response::empty()
     }
-}
 
-impl Root {
-    async fn answer(&self, mut request: Request) -> Result<Response, Problem> {
-        let path = request.path();
+    async fn answer(&self, request: Request) -> Result<Response, Problem> {
+        let path = request::path(&request);
         let is_get = request.method() == Method::Get;
         if is_get {
             return self.tell(&path);
         }
-        let body = request::body(&mut request, MAX_BODY_BYTES).await;
+        let body = request::body(&request, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         match path.as_str() {
             "/shard" => self.take_statistics(&request, body).await,
@@ -113,10 +135,6 @@ impl Root {
                 let versions = tables.versions().map_err(failed)?;
                 Ok(respond::json(200, &Versions { versions }))
             }
-            "/page" => {
-                let html = status::page(&self.status(&tables).map_err(failed)?);
-                Ok(respond::with(200, "text/html; charset=utf-8", html.into_bytes()))
-            }
             "/status" => Ok(respond::json(200, &self.status(&tables).map_err(failed)?)),
             _ => {
                 let version = path.strip_prefix("/snapshots/").ok_or_else(Problem::not_found)?;
@@ -135,6 +153,10 @@ impl Root {
         let (dead_letters, dead_events) = tables.n_letters()?;
         let config: Config = json.map(|json| stored_config(&json)).transpose()?.unwrap_or_default();
         let now = now_millis();
+        let mut refused = Map::new();
+        for (kind, n) in statistics.refused() {
+            refused.insert(kind.to_string(), n.into());
+        }
         Ok(Status {
             site: self.settings.site.clone(),
             snapshot: tables.latest()?.map(|row| SnapshotReport {
@@ -145,7 +167,7 @@ impl Root {
             }),
             config_version,
             slots: report::slots(&config, &statistics),
-            refused: statistics.refused().map(|(kind, n)| (kind.to_string(), n.into())).collect(),
+            refused,
             repeated: statistics.repeats(),
             shards: tables.shards()?,
             dead_letters,
@@ -161,7 +183,7 @@ impl Root {
         Statistics::from_bytes(&body)
             .map_err(|error| Problem::new(400, "Not statistics", error.to_string()))?;
         let tables = self.tables()?;
-        if tables.put_shard(&name, version, body, now_millis()).map_err(failed)? {
+        if tables.put_shard(&name, version, &body, now_millis()).map_err(failed)? {
             let latest = tables.latest().map_err(failed)?.map_or(0, |row| row.at_millis);
             let due = (latest + self.settings.publish_millis).saturating_sub(now_millis());
             self.set_alarm(due).await;
@@ -237,7 +259,7 @@ impl Root {
     async fn look_after(&self, tables: &Store<'_>) -> Result<bool> {
         let names = tables.shard_names(&self.settings.site)?;
         // Side by side: one that hangs must not keep the others asleep.
-        join_all(names.iter().map(|name| wake(&self.env, name))).await;
+        platform::all(names.iter().map(|name| wake(&self.env, name))).await;
         self.writer.is_missing(&self.state, &self.env, &self.settings).await
     }
 
@@ -258,9 +280,7 @@ impl Root {
             return;
         }
         self.alarm_millis.set(now + after_millis);
-        if let Err(error) =
-            self.state.storage().set_alarm(i64::try_from(after_millis).unwrap_or(i64::MAX)).await
-        {
+        if let Err(error) = self.state.set_alarm(after_millis).await {
             self.alarm_millis.set(0);
             console_error!("root: no alarm: {error}");
         }

@@ -1,9 +1,8 @@
 //! Calls the root object of a site, with a deadline.
 
 use crate::bindings::ROOT;
-use crate::platform::Call;
+use crate::platform::{Call, Env, Response, Result};
 use std::time::Duration;
-use worker::{Env, Response, Result};
 
 /// A publication waits for KV, which may ask for some seconds.
 const LIMIT: Duration = Duration::from_secs(12);

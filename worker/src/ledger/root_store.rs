@@ -2,11 +2,12 @@
 //! of their own.
 
 use super::report::{ShardReport, Version};
-use super::sql::{self, Statements, blob, number, text, value};
+use super::sql::{self, Row, Statements, blob, number};
 use super::{letters, publications};
+use crate::platform::{Error, Result, State};
 use edgeloom::receipt::MAX_SHARDS;
 use edgeloom::statistics::Statistics;
-use worker::{Error, Result, SqlStorage, SqlStorageValue, State};
+use wasm_bindgen::JsValue;
 
 /// A row holds 2 MB.
 pub const MAX_ROW_BYTES: usize = 1_900_000;
@@ -53,7 +54,6 @@ pub struct Deed<'d> {
 /// The tables of one root object.
 pub struct Store<'s> {
     pub(super) state: &'s State,
-    pub(super) sql: SqlStorage,
 }
 
 impl<'s> Store<'s> {
@@ -62,47 +62,38 @@ impl<'s> Store<'s> {
     /// # Errors
     /// What SQLite says; so do all other functions.
     pub fn open(state: &'s State) -> Result<Self> {
-        let sql = state.storage().sql();
         for schema in [SCHEMA, publications::SCHEMA, letters::SCHEMA] {
-            sql.exec(schema, None)?;
+            sql::run(state, schema, &[])?;
         }
-        Ok(Self { state, sql })
+        Ok(Self { state })
     }
 
     /// The first row of a query.
-    pub(super) fn first(
-        &self,
-        query: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> Result<Option<Vec<SqlStorageValue>>> {
-        sql::first(&self.sql, query, values)
+    pub(super) fn first(&self, query: &str, values: &[JsValue]) -> Result<Option<Row>> {
+        sql::first(self.state, query, values)
     }
 
     /// All rows of a query.
-    pub(super) fn rows(
-        &self,
-        query: &str,
-        values: Vec<SqlStorageValue>,
-    ) -> Result<Vec<Vec<SqlStorageValue>>> {
-        sql::rows(&self.sql, query, values)
+    pub(super) fn rows(&self, query: &str, values: &[JsValue]) -> Result<Vec<Row>> {
+        sql::rows(self.state, query, values)
     }
 
     /// A single value, as text.
     pub fn meta(&self, meta: Meta) -> Result<Option<String>> {
-        let row = self.first("SELECT value FROM meta WHERE key = ?", vec![meta.key().into()])?;
-        Ok(row.and_then(|row| text(&row, 0)))
+        let row = self.first("SELECT value FROM meta WHERE key = ?", &[meta.key().into()])?;
+        Ok(row.and_then(|row| row.text(0)))
     }
 
     /// Writes a single value.
     pub fn set_meta(&self, meta: Meta, to: &str) -> Result<()> {
-        let values = vec![meta.key().into(), to.into()];
-        self.sql.exec("INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)", values).map(|_| ())
+        let values = [meta.key().into(), to.into()];
+        sql::run(self.state, "INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)", &values)
     }
 
     /// Stores a configuration and makes it the one that is edited.
     pub fn put_config(&self, json: &str, deed: &Deed, now_millis: u64) -> Result<()> {
         let statements = Statements::default();
-        let row = [deed.version.into(), json.into(), value(now_millis), deed.message.into()];
+        let row = [deed.version.into(), json.into(), number(now_millis), deed.message.into()];
         // Stored before, it is the same; only a new word about it replaces the old one.
         let query = "INSERT INTO config(version, json, at, message) VALUES (?, ?, ?, ?)
                      ON CONFLICT(version) DO UPDATE SET message = excluded.message WHERE excluded.message <> ''";
@@ -117,7 +108,7 @@ impl<'s> Store<'s> {
         let statements = Statements::default();
         let query = "INSERT INTO meta(key, value) VALUES ('shards', ?)
                      ON CONFLICT(key) DO UPDATE SET value = MAX(value, excluded.value)";
-        statements.add(query, [value(shards.into())]);
+        statements.add(query, [number(shards.into())]);
         statements
             .add("INSERT OR REPLACE INTO meta(key, value) VALUES ('published', ?)", [deed.version.into()]);
         if deed.what == "rollback" {
@@ -130,8 +121,8 @@ impl<'s> Store<'s> {
 
     /// The JSON text of a configuration.
     pub fn config(&self, version: &str) -> Result<Option<String>> {
-        let row = self.first("SELECT json FROM config WHERE version = ?", vec![version.into()])?;
-        Ok(row.and_then(|row| text(&row, 0)))
+        let row = self.first("SELECT json FROM config WHERE version = ?", &[version.into()])?;
+        Ok(row.and_then(|row| row.text(0)))
     }
 
     /// All versions of the configuration, newest first.
@@ -139,41 +130,41 @@ impl<'s> Store<'s> {
         let query = "SELECT version, at, message,
                        (SELECT MAX(at) FROM history h WHERE h.version = c.version AND h.what <> 'put')
                      FROM config c ORDER BY at DESC, version LIMIT 1000";
-        let versions = self.rows(query, Vec::new())?.into_iter().map(|row| Version {
-            version: text(&row, 0).unwrap_or_default(),
-            at_millis: number(&row, 1),
-            published_millis: Some(number(&row, 3)).filter(|at| *at > 0),
-            message: text(&row, 2).unwrap_or_default(),
+        let versions = self.rows(query, &[])?.into_iter().map(|row| Version {
+            version: row.text(0).unwrap_or_default(),
+            at_millis: row.number(1),
+            published_millis: Some(row.number(3)).filter(|at| *at > 0),
+            message: row.text(2).unwrap_or_default(),
         });
         Ok(versions.collect())
     }
 
     /// Keeps a shard's statistics if they are newer than what is there. Returns whether they were.
-    pub fn put_shard(&self, name: &str, version: u64, statistics: Vec<u8>, now_millis: u64) -> Result<bool> {
+    pub fn put_shard(&self, name: &str, version: u64, statistics: &[u8], now_millis: u64) -> Result<bool> {
         let query = "INSERT INTO shard(name, version, at, statistics) VALUES (?1, ?2, ?3, ?4)
                      ON CONFLICT(name) DO UPDATE SET version = ?2, at = ?3, statistics = ?4
                      WHERE excluded.version > shard.version RETURNING 1";
-        let values = vec![name.into(), value(version), value(now_millis), SqlStorageValue::Blob(statistics)];
-        Ok(!self.rows(query, values)?.is_empty())
+        let values = [name.into(), number(version), number(now_millis), blob(statistics)];
+        Ok(!self.rows(query, &values)?.is_empty())
     }
 
     /// What all shards counted together.
     pub fn statistics(&self) -> Result<Statistics> {
         let mut all = Statistics::default();
-        for row in self.rows("SELECT statistics FROM shard", Vec::new())? {
-            let one = Statistics::from_bytes(&blob(&row, 0).unwrap_or_default());
-            all.merge(&one.map_err(|error| Error::RustError(error.to_string()))?);
+        for row in self.rows("SELECT statistics FROM shard", &[])? {
+            let one = Statistics::from_bytes(&row.blob(0).unwrap_or_default());
+            all.merge(&one.map_err(Error::new)?);
         }
         Ok(all)
     }
 
     /// The shards that reported.
     pub fn shards(&self) -> Result<Vec<ShardReport>> {
-        let rows = self.rows("SELECT name, version, at FROM shard ORDER BY name", Vec::new())?;
+        let rows = self.rows("SELECT name, version, at FROM shard ORDER BY name", &[])?;
         let shards = rows.into_iter().map(|row| ShardReport {
-            name: text(&row, 0).unwrap_or_default(),
-            version: number(&row, 1),
-            at_millis: number(&row, 2),
+            name: row.text(0).unwrap_or_default(),
+            version: row.number(1),
+            at_millis: row.number(2),
         });
         Ok(shards.collect())
     }
@@ -181,8 +172,8 @@ impl<'s> Store<'s> {
     /// The shards that may have counted anything: those that reported, and those of every configuration ever in use. One
     /// beyond a lowered number may hold counts that it never reported, and gets events of older receipts.
     pub fn shard_names(&self, site: &str) -> Result<Vec<String>> {
-        let row = self.first("SELECT value FROM meta WHERE key = 'shards'", Vec::new())?;
-        let most = row.map_or(0, |row| number(&row, 0)).min(MAX_SHARDS.into()) as u8;
+        let row = self.first("SELECT value FROM meta WHERE key = 'shards'", &[])?;
+        let most = row.map_or(0, |row| row.number(0)).min(MAX_SHARDS.into()) as u8;
         let mut names = super::shard_names(site, most);
         names.extend(self.shards()?.into_iter().map(|shard| shard.name));
         names.sort_unstable();
@@ -194,6 +185,6 @@ impl<'s> Store<'s> {
 fn note(statements: &Statements, deed: &Deed, now_millis: u64) {
     statements.add(
         "INSERT INTO history(at, what, version, who, message) VALUES (?, ?, ?, ?, ?)",
-        [value(now_millis), deed.what.into(), deed.version.into(), deed.who.into(), deed.message.into()],
+        [number(now_millis), deed.what.into(), deed.version.into(), deed.who.into(), deed.message.into()],
     );
 }

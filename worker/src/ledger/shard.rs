@@ -6,20 +6,20 @@
 use super::shard_store::{self as store, Tally, Tokens};
 use super::{Batch, IMPORT, Outcomes, root_call};
 use crate::bindings::{Settings, settings};
+use crate::platform::{self, Env, Error, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::Problem;
 use crate::request::{self, now_millis};
-use crate::{faults, platform, respond};
+use crate::{faults, respond};
 use edgeloom::event::{Event, Refusal};
 use edgeloom::fold::fold;
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::statistics::Statistics;
 use futures_channel::oneshot;
+use js_sys::Promise;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
-use worker::{
-    DurableObject, Env, Error, Method, Request, Response, Result, State, console_error, durable_object,
-};
+use wasm_bindgen::prelude::*;
 
 /// How long a commit waits for company. One commit writes the statistics once, so company is what makes it cheap.
 const GROUP_MILLIS: u64 = 5;
@@ -35,7 +35,7 @@ const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * HOUR_MILLIS;
 const FORGET_ROWS: u64 = 2_000;
 
 /// A shard of the ledger.
-#[durable_object(alarm)]
+#[wasm_bindgen]
 pub struct Shard {
     inner: Rc<Inner>,
 }
@@ -62,8 +62,11 @@ struct Waiting {
     answer: oneshot::Sender<Option<Outcomes>>,
 }
 
-impl DurableObject for Shard {
-    fn new(state: State, env: Env) -> Self {
+#[wasm_bindgen]
+impl Shard {
+    /// Called by the runtime, by way of `entry.mjs`; so are the others.
+    #[wasm_bindgen(constructor)]
+    pub fn new(state: State, env: Env) -> Self {
         let settings = settings(&env);
         Self {
             inner: Rc::new(Inner {
@@ -80,20 +83,26 @@ impl DurableObject for Shard {
         }
     }
 
-    async fn fetch(&self, request: Request) -> Result<Response> {
-        Ok(Rc::clone(&self.inner).answer(request).await.unwrap_or_else(|problem| problem.respond()))
+    /// A call of the Worker.
+    pub fn fetch(&self, request: Request) -> Promise {
+        let answer = Rc::clone(&self.inner).answer(request);
+        promise(async { Ok(answer.await.unwrap_or_else(|problem| problem.respond()).into()) })
     }
 
-    async fn alarm(&self) -> Result<Response> {
-        self.inner.report().await;
-        Response::empty()
+    /// The alarm rings.
+    pub fn alarm(&self) -> Promise {
+        let inner = Rc::clone(&self.inner);
+        promise(async move {
+            inner.report().await;
+            Ok(JsValue::UNDEFINED)
+        })
     }
 }
 
 impl Inner {
-    async fn answer(self: Rc<Self>, mut request: Request) -> Result<Response, Problem> {
+    async fn answer(self: Rc<Self>, request: Request) -> Result<Response, Problem> {
         let fault = faults::asked(&self.settings, &request);
-        match (request.method(), request.path().as_str()) {
+        match (request.method(), request::path(&request).as_str()) {
             (Method::Post, "/events") => {}
             (Method::Post, "/wake") => {
                 // Told again, whether it changed or not: the answer says whether something waits there for this shard.
@@ -109,7 +118,7 @@ impl Inner {
             Some("shard-slow") => platform::sleep(Duration::from_secs(3)).await,
             _ => {}
         }
-        let body = request::body(&mut request, MAX_BODY_BYTES).await;
+        let body = request::body(&request, MAX_BODY_BYTES).await;
         let body = body.map_err(|_| Problem::too_large(MAX_BODY_BYTES))?;
         let batch = Batch::read(&body).map_err(|error| Problem::new(400, "Not a batch", error))?;
         let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
@@ -200,7 +209,7 @@ impl Inner {
     }
 
     fn name(&self) -> String {
-        self.state.id().name().unwrap_or_default()
+        self.state.name()
     }
 
     /// Sees to it that the alarm rings; one that is overdue by a minute has given up and is set again.
@@ -211,8 +220,7 @@ impl Inner {
             return;
         }
         self.alarm_millis.set(now + after_millis);
-        let after = i64::try_from(after_millis).unwrap_or(i64::MAX);
-        if let Err(error) = self.state.storage().set_alarm(after).await {
+        if let Err(error) = self.state.set_alarm(after_millis).await {
             self.alarm_millis.set(0);
             console_error!("shard: no alarm: {error}");
         }
@@ -239,12 +247,12 @@ impl Inner {
         let (name, number) = (self.name(), version.to_string());
         let lines = [("x-name", name.as_str()), ("x-version", number.as_str())];
         let answer = root_call::post(&self.env, &self.settings.site, "/shard", &lines, &bytes).await?;
-        match answer.status_code() {
+        match answer.status() {
             status @ 200..300 => {
                 self.pushed.set(version);
                 Ok(status != 202)
             }
-            status => Err(Error::RustError(format!("status {status}"))),
+            status => Err(Error::new(format_args!("status {status}"))),
         }
     }
 
@@ -256,7 +264,7 @@ impl Inner {
         if tally.version <= self.pushed.get() || tally.statistics == Statistics::default() {
             return Ok(None);
         }
-        let bytes = tally.statistics.to_bytes().map_err(|error| Error::RustError(error.to_string()))?;
+        let bytes = tally.statistics.to_bytes().map_err(Error::new)?;
         Ok(Some((tally.version, bytes)))
     }
 

@@ -1,10 +1,10 @@
 //! Storage of a shard: tokens by day, and its cumulative statistics in one row. It counts nothing itself.
 
-use super::sql::{self, Statements, blob, number, value};
+use super::sql::{self, Statements, blob, number};
+use crate::platform::{Error, Result, State};
 use edgeloom::event::Event;
 use edgeloom::fold::{Token, TokenId};
 use edgeloom::statistics::Statistics;
-use worker::{Error, Result, SqlStorage, SqlStorageValue, State};
 
 const DAY_MILLIS: u64 = 86_400_000;
 /// A statement takes 100 values at most.
@@ -39,7 +39,7 @@ pub struct Tally {
 /// # Errors
 /// What SQLite says.
 pub fn prepare(state: &State) -> Result<()> {
-    state.storage().sql().exec(SCHEMA, None).map(|_| ())
+    sql::run(state, SCHEMA, &[])
 }
 
 /// Reads the statistics.
@@ -47,14 +47,13 @@ pub fn prepare(state: &State) -> Result<()> {
 /// # Errors
 /// What SQLite says, and statistics that can't be read: better no answer than counting from zero again.
 pub fn tally(state: &State) -> Result<Tally> {
-    let sql = state.storage().sql();
-    let row = sql::first(&sql, "SELECT version FROM tally WHERE id = 1", Vec::new())?;
-    let forgotten_day = row.map_or(0, |row| number(&row, 0));
-    let row = sql::first(&sql, "SELECT version, statistics FROM tally WHERE id = 0", Vec::new())?;
+    let row = sql::first(state, "SELECT version FROM tally WHERE id = 1", &[])?;
+    let forgotten_day = row.map_or(0, |row| row.number(0));
+    let row = sql::first(state, "SELECT version, statistics FROM tally WHERE id = 0", &[])?;
     let Some(row) = row else { return Ok(Tally { forgotten_day, ..Tally::default() }) };
-    let bytes = blob(&row, 1).unwrap_or_default();
-    let statistics = Statistics::from_bytes(&bytes).map_err(|error| Error::RustError(error.to_string()))?;
-    Ok(Tally { version: number(&row, 0), statistics, forgotten_day })
+    let bytes = row.blob(1).unwrap_or_default();
+    let statistics = Statistics::from_bytes(&bytes).map_err(Error::new)?;
+    Ok(Tally { version: row.number(0), statistics, forgotten_day })
 }
 
 /// Tokens in the order of their places.
@@ -75,31 +74,31 @@ impl Tokens {
     /// # Errors
     /// What SQLite says, and tokens that can't be read.
     pub fn read(state: &State, mut places: Vec<Place>) -> Result<Self> {
-        let sql = state.storage().sql();
         places.sort_unstable();
         places.dedup();
         let new = |place: &Place| Entry { place: *place, token: Token::default(), is_changed: false };
         let mut tokens = Self(places.iter().map(new).collect());
         for of_day in places.chunk_by(|a, b| a.0 == b.0) {
             for chunk in of_day.chunks(MAX_VALUES) {
-                tokens.fill(&sql, chunk)?;
+                tokens.fill(state, chunk)?;
             }
         }
         Ok(tokens)
     }
 
     /// Reads what is stored of places of one day.
-    fn fill(&mut self, sql: &SqlStorage, places: &[Place]) -> Result<()> {
+    fn fill(&mut self, state: &State, places: &[Place]) -> Result<()> {
         let marks = vec!["?"; places.len()].join(",");
         let query = format!("SELECT day, id, body FROM token WHERE day = ? AND id IN ({marks})");
-        let day = places.iter().take(1).map(|(day, _)| value(*day));
-        let ids = places.iter().map(|(_, id)| SqlStorageValue::Blob(id.0.to_vec()));
-        for row in sql::rows(sql, &query, day.chain(ids).collect())? {
-            let id = blob(&row, 1).and_then(|id| id.try_into().ok()).map(TokenId);
-            let id = id.ok_or_else(|| Error::RustError("a token has no id".into()))?;
-            let token = Token::from_bytes(&blob(&row, 2).unwrap_or_default());
-            let token = token.map_err(|error| Error::RustError(error.to_string()))?;
-            if let Some(entry) = self.entry((number(&row, 0), id)) {
+        let day = places.iter().take(1).map(|(day, _)| number(*day));
+        let ids = places.iter().map(|(_, id)| blob(&id.0));
+        let values: Vec<_> = day.chain(ids).collect();
+        for row in sql::rows(state, &query, &values)? {
+            let id = row.blob(1).and_then(|id| id.try_into().ok()).map(TokenId);
+            let id = id.ok_or_else(|| Error::new("a token has no id"))?;
+            let token = Token::from_bytes(&row.blob(2).unwrap_or_default());
+            let token = token.map_err(Error::new)?;
+            if let Some(entry) = self.entry((row.number(0), id)) {
                 entry.token = token;
             }
         }
@@ -123,14 +122,14 @@ pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
     for chunk in rows.chunks(MAX_VALUES / 3) {
         let marks = vec!["(?,?,?)"; chunk.len()].join(",");
         let values = chunk.iter().flat_map(|Entry { place: (day, id), token, .. }| {
-            [value(*day), SqlStorageValue::Blob(id.0.to_vec()), SqlStorageValue::Blob(token.to_bytes())]
+            [number(*day), blob(&id.0), blob(&token.to_bytes())]
         });
         statements.add(&format!("INSERT OR REPLACE INTO token(day, id, body) VALUES {marks}"), values);
     }
-    let bytes = tally.statistics.to_bytes().map_err(|error| Error::RustError(error.to_string()))?;
+    let bytes = tally.statistics.to_bytes().map_err(Error::new)?;
     statements.add(
         "INSERT OR REPLACE INTO tally(id, version, statistics) VALUES (0, ?, ?)",
-        [value(tally.version), SqlStorageValue::Blob(bytes)],
+        [number(tally.version), blob(&bytes)],
     );
     statements.commit(state)
 }
@@ -140,15 +139,14 @@ pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
 /// # Errors
 /// What SQLite says.
 pub fn forget(state: &State, before_millis: u64, limit: u64) -> Result<bool> {
-    let sql = state.storage().sql();
     let day = before_millis / DAY_MILLIS;
     // Without an `await` between them, both are written or none. A second row, as a new column would be missing in
     // tables that are there already.
     let query = "INSERT INTO tally(id, version) VALUES (1, ?)
                  ON CONFLICT(id) DO UPDATE SET version = MAX(version, excluded.version)";
-    sql.exec(query, vec![value(day)])?;
+    sql::run(state, query, &[number(day)])?;
     let query = "DELETE FROM token WHERE (day, id) IN
                  (SELECT day, id FROM token WHERE day < ? AND day > 0 ORDER BY day LIMIT ?) RETURNING 1";
-    let deleted = sql::rows(&sql, query, vec![value(day), value(limit)])?;
+    let deleted = sql::rows(state, query, &[number(day), number(limit)])?;
     Ok(deleted.len() as u64 >= limit)
 }

@@ -1,18 +1,8 @@
 //! SQLite of a Durable Object: rows by position, and several statements that all happen or none.
 
-use js_sys::Array;
+use crate::platform::{Result, State};
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
-use worker::{SqlStorage, SqlStorageValue, State};
-
-#[wasm_bindgen(inline_js = "
-export function all_or_nothing(storage, statements) {
-  storage.transactionSync(() => { for (const [query, ...values] of statements) storage.sql.exec(query, ...values); });
-}")]
-extern "C" {
-    // In JavaScript, because a throw is what rolls back, and a throw may not cross Rust frames.
-    #[wasm_bindgen(catch)]
-    fn all_or_nothing(storage: &JsValue, statements: &Array) -> Result<(), JsValue>;
-}
 
 /// Statements that belong together.
 #[derive(Default)]
@@ -20,10 +10,10 @@ pub struct Statements(Array);
 
 impl Statements {
     /// Adds a statement with its values.
-    pub fn add(&self, query: &str, values: impl IntoIterator<Item = SqlStorageValue>) {
+    pub fn add(&self, query: &str, values: impl IntoIterator<Item = JsValue>) {
         let statement = Array::of1(&JsValue::from_str(query));
         for value in values {
-            statement.push(&value.into());
+            statement.push(&value);
         }
         self.0.push(&statement);
     }
@@ -32,62 +22,71 @@ impl Statements {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn commit(self, state: &State) -> worker::Result<()> {
-        all_or_nothing(state.storage().as_raw().as_ref(), &self.0).map_err(worker::Error::from)
+    pub fn commit(self, state: &State) -> Result<()> {
+        state.all_or_nothing(&self.0)
     }
 }
 
-/// Rows of a query, each a list of its columns.
+/// The columns of a row.
+pub struct Row(Array);
+
+/// Rows of a query.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn rows(
-    sql: &SqlStorage,
-    query: &str,
-    values: Vec<SqlStorageValue>,
-) -> worker::Result<Vec<Vec<SqlStorageValue>>> {
-    // Not `one()`: its exception would cross the wasm uncaught.
-    sql.exec(query, values)?.raw().collect()
+pub fn rows(state: &State, query: &str, values: &[JsValue]) -> Result<Vec<Row>> {
+    let list = Array::new();
+    for value in values {
+        list.push(value);
+    }
+    let rows = state.rows(query, &list)?;
+    Ok(rows.iter().map(|row| Row(row.unchecked_into())).collect())
 }
 
 /// The first row of a query, if there is one.
 ///
 /// # Errors
 /// What SQLite says.
-pub fn first(
-    sql: &SqlStorage,
-    query: &str,
-    values: Vec<SqlStorageValue>,
-) -> worker::Result<Option<Vec<SqlStorageValue>>> {
-    Ok(rows(sql, query, values)?.into_iter().next())
+pub fn first(state: &State, query: &str, values: &[JsValue]) -> Result<Option<Row>> {
+    Ok(rows(state, query, values)?.into_iter().next())
 }
 
-/// A whole number; SQLite's numbers arrive as doubles, which hold every one up to 2^53.
-pub fn number(row: &[SqlStorageValue], column: usize) -> u64 {
-    match row.get(column) {
-        Some(SqlStorageValue::Integer(n)) => u64::try_from(*n).unwrap_or(0),
-        Some(SqlStorageValue::Float(n)) => *n as u64,
-        _ => 0,
+/// A statement alone.
+///
+/// # Errors
+/// What SQLite says.
+pub fn run(state: &State, query: &str, values: &[JsValue]) -> Result<()> {
+    rows(state, query, values).map(|_| ())
+}
+
+impl Row {
+    fn column(&self, column: u32) -> JsValue {
+        self.0.get(column)
     }
-}
 
-/// A text; nothing for NULL.
-pub fn text(row: &[SqlStorageValue], column: usize) -> Option<String> {
-    match row.get(column) {
-        Some(SqlStorageValue::String(text)) => Some(text.clone()),
-        _ => None,
+    /// A whole number, zero for NULL; SQLite's numbers arrive as doubles, which hold every one up to 2^53.
+    pub fn number(&self, column: u32) -> u64 {
+        self.column(column).as_f64().map_or(0, |number| number as u64)
     }
-}
 
-/// Bytes; nothing for NULL.
-pub fn blob(row: &[SqlStorageValue], column: usize) -> Option<Vec<u8>> {
-    match row.get(column) {
-        Some(SqlStorageValue::Blob(bytes)) => Some(bytes.clone()),
-        _ => None,
+    /// A text; nothing for NULL.
+    pub fn text(&self, column: u32) -> Option<String> {
+        self.column(column).as_string()
+    }
+
+    /// Bytes; nothing for NULL.
+    pub fn blob(&self, column: u32) -> Option<Vec<u8>> {
+        let column = self.column(column);
+        column.is_object().then(|| Uint8Array::new(&column).to_vec())
     }
 }
 
 /// A whole number as a value; versions and times stay far below 2^53.
-pub fn value(number: u64) -> SqlStorageValue {
-    SqlStorageValue::Float(number as f64)
+pub fn number(number: u64) -> JsValue {
+    JsValue::from_f64(number as f64)
+}
+
+/// Bytes as a value.
+pub fn blob(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
 }

@@ -93,7 +93,7 @@ pub fn unknown(version: &str) -> Problem {
 
 /// A failure of the storage: logged, not told.
 pub fn failed(error: impl std::fmt::Display) -> Problem {
-    worker::console_error!("root: {error}");
+    crate::platform::console_error!("root: {error}");
     Problem::internal()
 }
 

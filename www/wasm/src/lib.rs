@@ -2,6 +2,7 @@
 
 use edgeloom::bandit::{BetaPosterior, p_best, sampler};
 use edgeloom::decide::decide;
+use edgeloom::json;
 use edgeloom::seed::Generator;
 use edgeloom::snapshot::{Snapshot, compile, store};
 use edgeloom::wire::{Told, Visit};
@@ -61,7 +62,7 @@ impl Engine {
     /// # Errors
     /// Text of another shape, or more than a snapshot may hold.
     pub fn preview(published: &str) -> Result<Self, JsError> {
-        let published = serde_json::from_str(published).map_err(failed)?;
+        let published = json::read(published.as_bytes()).map_err(failed)?;
         Self::new(&store::encode(&published, 0, 0).map_err(failed)?)
     }
 

@@ -62,3 +62,68 @@ export async function bodyOf(message, limit) {
 export function sleep(millis) {
   return new Promise((resolve) => setTimeout(resolve, millis));
 }
+
+/** A response; `lines` as above. */
+export function respond(status, body, lines) {
+  const response = new Response(body, { status });
+  for (let i = 0; i < lines.length; i += 2) response.headers.set(lines[i], lines[i + 1]);
+  return response;
+}
+
+export function headerOf(message, name) {
+  return message.headers.get(name) ?? undefined;
+}
+
+/** Sets a header; a value that is no header text leaves it out. */
+export function setHeader(message, name, value) {
+  try {
+    message.headers.set(name, value);
+  } catch {}
+}
+
+/** A file of the site's own assets; undefined where there are none. */
+export async function assetOf(env, request) {
+  return env.ASSETS?.fetch(request);
+}
+
+/** What an error says, whatever was thrown. */
+export function textOf(error) {
+  try {
+    return String(error?.message ?? error);
+  } catch {
+    return "an error without a text";
+  }
+}
+
+export function objectName(state) {
+  return state.id.name;
+}
+
+export function setAlarm(state, afterMillis) {
+  return state.storage.setAlarm(Date.now() + afterMillis);
+}
+
+/** Rows of a query, each a list of its columns. */
+export function sqlRows(state, query, values) {
+  return state.storage.sql.exec(query, ...values).raw().toArray();
+}
+
+/** Runs statements that all happen or none; in JavaScript, because a throw is what rolls back, and a throw may not cross Rust frames. */
+export function sqlAll(state, statements) {
+  state.storage.transactionSync(() => {
+    for (const [query, ...values] of statements) state.storage.sql.exec(query, ...values);
+  });
+}
+
+// Here and not in the wasm: it outlives the instance.
+const trap = { criticalError: false };
+
+export function trapState() {
+  return trap;
+}
+
+/** A panic: logged with its stack, and noted, for nothing of the instance may run again. */
+export function noteTrap(what) {
+  console.error("Critical", new Error(`Rust panic: ${what}`));
+  trap.criticalError = true;
+}

@@ -1,17 +1,28 @@
-//! Calls to the platform, by way of a few lines of JavaScript (`platform.js`): stores, queue, objects, bodies, time.
+//! The platform as we use it, by way of a few lines of JavaScript (`platform.js`): stores, queue, objects, bodies, time.
 //!
-//! The `worker` crate has all of them; but its builders turn options into JavaScript objects with a serialiser of
-//! their own, and each kind of future brings its code, together a twentieth of the wasm.
+//! The `worker` crate has all of this and much more. What it exports can't be left out by the linker, its builders turn
+//! options into objects with a serialiser of their own, and each kind of future brings its code: a tenth of the wasm.
 
-use js_sys::{Array, JsString, Uint8Array};
+mod error;
+mod http;
+mod object;
+mod trap;
+
+pub use error::{Error, Result};
+pub use http::{Method, Request, Response};
+pub use object::State;
+
+use js_sys::{Array, JsString, Promise, Uint8Array};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
-use worker::{Env, Error, Response, Result, web_sys};
+use wasm_bindgen_futures::future_to_promise;
 
 /// Our objects answer with less.
 const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
 
-#[wasm_bindgen(module = "/src/platform.js")]
+#[wasm_bindgen(module = "/src/platform/platform.js")]
 extern "C" {
     #[wasm_bindgen(catch, js_name = callObject)]
     #[allow(clippy::too_many_arguments, reason = "one crossing instead of an object")]
@@ -55,6 +66,109 @@ extern "C" {
 
     #[wasm_bindgen(js_name = sleep)]
     async fn sleep_js(millis: u32) -> JsValue;
+
+    #[wasm_bindgen(catch, js_name = assetOf)]
+    async fn asset_of(env: &Env, request: &Request) -> std::result::Result<JsValue, JsValue>;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Bindings, variables and secrets of this deployment.
+    #[derive(Debug, Clone)]
+    pub type Env;
+
+    /// The runtime's side of one event.
+    #[derive(Debug)]
+    pub type Context;
+
+    #[wasm_bindgen(method, js_name = waitUntil)]
+    fn wait_until_js(this: &Context, promise: &Promise);
+
+    /// Messages of a queue.
+    #[derive(Debug)]
+    pub type MessageBatch;
+
+    /// Name of the queue.
+    #[wasm_bindgen(method, getter)]
+    pub fn queue(this: &MessageBatch) -> String;
+
+    /// The messages.
+    #[wasm_bindgen(method, getter)]
+    pub fn messages(this: &MessageBatch) -> Vec<Message>;
+
+    /// One message.
+    #[derive(Debug)]
+    pub type Message;
+
+    /// The queue's name for it.
+    #[wasm_bindgen(method, getter)]
+    pub fn id(this: &Message) -> String;
+
+    /// What it says.
+    #[wasm_bindgen(method, getter)]
+    pub fn body(this: &Message) -> JsValue;
+
+    /// It is done.
+    #[wasm_bindgen(method)]
+    pub fn ack(this: &Message);
+
+    /// It comes again.
+    #[wasm_bindgen(method)]
+    pub fn retry(this: &Message);
+
+    #[doc(hidden)]
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    pub fn log_error(text: &str);
+}
+
+/// Writes a line to the log, as `println` writes it.
+macro_rules! console_error {
+    ($($words:tt)*) => { $crate::platform::log_error(&format!($($words)*)) };
+}
+pub(crate) use console_error;
+
+impl Context {
+    /// Goes on with something after the response.
+    pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
+        self.wait_until_js(&promise(async {
+            future.await;
+            Ok(JsValue::UNDEFINED)
+        }));
+    }
+}
+
+/// The promise of a future: the only place that makes one, for each kind of future would bring a kilobyte of its own.
+pub fn promise(future: impl Future<Output = Result<JsValue, JsValue>> + 'static) -> Promise {
+    let future: Pin<Box<dyn Future<Output = Result<JsValue, JsValue>>>> = Box::pin(future);
+    future_to_promise(std::panic::AssertUnwindSafe(future))
+}
+
+/// The outcomes of some futures that run side by side, in their order.
+pub async fn all<T>(futures: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    // Dozens at most, so each of them may be asked whenever one of them has something to say.
+    std::future::poll_fn(|context| {
+        let mut is_waiting = false;
+        for (future, outcome) in futures.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
+            match future.as_mut().poll(context) {
+                Poll::Ready(done) => *outcome = Some(done),
+                Poll::Pending => is_waiting = true,
+            }
+        }
+        if is_waiting { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, outcome)| outcome).collect()
+}
+
+/// Names and values of headers in turn.
+fn flat(lines: &[(&str, &str)]) -> Array {
+    let list = Array::new();
+    for (name, value) in lines {
+        list.push(&JsValue::from_str(name));
+        list.push(&JsValue::from_str(value));
+    }
+    list
 }
 
 fn millis(time: Duration) -> u32 {
@@ -85,11 +199,7 @@ impl Call<'_> {
     /// # Errors
     /// What the object throws, or no answer in time.
     pub async fn send(&self, env: &Env) -> Result<Response> {
-        let lines = Array::new();
-        for (name, value) in self.lines {
-            lines.push(&JsValue::from_str(name));
-            lines.push(&JsValue::from_str(value));
-        }
+        let lines = flat(self.lines);
         let body = self.body.map_or(JsValue::UNDEFINED, |bytes| Uint8Array::from(bytes).into());
         let answer = call_object(
             env,
@@ -101,7 +211,7 @@ impl Call<'_> {
             &body,
             millis(self.limit),
         );
-        Ok(answer.await?.unchecked_into::<web_sys::Response>().into())
+        Ok(answer.await?.unchecked_into())
     }
 }
 
@@ -152,7 +262,7 @@ pub async fn is_within_rate(env: &Env, binding: &str, key: &str) -> Result<bool>
 /// # Errors
 /// The stream breaks off.
 pub async fn body(message: &JsValue, limit_bytes: usize) -> Result<Option<Vec<u8>>> {
-    let limit = u32::try_from(limit_bytes).map_err(|_| Error::RustError("a limit beyond 4 GiB".into()))?;
+    let limit = u32::try_from(limit_bytes).map_err(|_| Error::new("a limit beyond 4 GiB"))?;
     let body = body_of(message, limit).await?;
     Ok((!body.is_null()).then(|| body.unchecked_into::<Uint8Array>().to_vec()))
 }
@@ -162,8 +272,16 @@ pub async fn body(message: &JsValue, limit_bytes: usize) -> Result<Option<Vec<u8
 /// # Errors
 /// The answer breaks off.
 pub async fn answer_body(response: Response) -> Result<Vec<u8>> {
-    let response = web_sys::Response::from(response);
     Ok(body(response.as_ref(), MAX_ANSWER_BYTES).await?.unwrap_or_default())
+}
+
+/// A file of the site's own assets, where there are any.
+///
+/// # Errors
+/// What the assets say.
+pub async fn asset(env: &Env, request: &Request) -> Result<Option<Response>> {
+    let answer = asset_of(env, request).await?;
+    Ok((!answer.is_undefined()).then(|| answer.unchecked_into()))
 }
 
 /// Waits.
