@@ -99,7 +99,13 @@ impl Head<'_> {
 pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> Plan {
     let facts = Facts::parse(facts);
     let address = facts.address();
-    let age = if current.cold { "cold" } else if current.stale { "stale" } else { "" };
+    let age = if current.cold {
+        "cold"
+    } else if current.stale {
+        "stale"
+    } else {
+        ""
+    };
     let mut head = Head { token: loop_token, url: address.without_token(), age, ..Head::default() };
     let mut slots = Slots::default();
     if let Some(snapshot) = current.snapshot {
@@ -164,11 +170,8 @@ impl Request<'_> {
         if visit.mode != Mode::Contextual && watched {
             head.tail.push_str(BEACON);
         }
-        head.timing = server_timing(&[Timing {
-            name: "edgeloom",
-            duration_millis: None,
-            description: Some(&timing),
-        }]);
+        head.timing =
+            server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&timing) }]);
         head.cookie = visit.set_cookie;
     }
 

@@ -5,7 +5,7 @@ use crate::bindings::settings;
 use crate::ledger::deliver::deliver_direct;
 use crate::ledger::letters::{Letter, Letters, UNDELIVERED};
 use crate::ledger::{overflow, root_call};
-use crate::platform::{Env, Message, MessageBatch, console_error};
+use crate::platform::{self, Env, Message, MessageBatch, console_error};
 use edgeloom::event::Event;
 
 /// Events of one call: some 300 KB, a third of a second of a shard's time.
@@ -21,10 +21,10 @@ struct Readable {
 
 /// Takes a batch. Never fails as a whole: that would send the good messages round again.
 pub async fn consume(batch: MessageBatch, env: &Env) {
-    let is_dead = batch.queue().ends_with(DEAD);
+    let is_dead = platform::queue_name(&batch).ends_with(DEAD);
     let mut by_shard: Vec<(String, Vec<Readable>)> = Vec::new();
-    for message in batch.messages() {
-        let text = message.body().as_string().unwrap_or_default();
+    for message in platform::messages(&batch) {
+        let text = platform::text_of(&message);
         let read = overflow::read(&text);
         // What is wrong here may be right for another version of this code, so that it is kept as it is.
         let (reason, n_events) = match &read {
@@ -33,11 +33,11 @@ pub async fn consume(batch: MessageBatch, env: &Env) {
             None => ("unreadable", 0),
         };
         if !reason.is_empty() && !keep(env, vec![Letter { reason: reason.into(), n_events, text }]).await {
-            message.retry();
+            platform::retry(&message);
             continue;
         }
         let Some((shard, events, _)) = read else {
-            message.ack();
+            platform::ack(&message);
             continue;
         };
         let readable = Readable { message, events };
@@ -56,7 +56,7 @@ pub async fn consume(batch: MessageBatch, env: &Env) {
                 is_up && (events.is_empty() || deliver_direct(env, &shard, events.clone()).await.is_some());
             let is_done = is_up || is_dead && keep(env, letters(&shard, &events)).await;
             for Readable { message, .. } in part {
-                if is_done { message.ack() } else { message.retry() }
+                if is_done { platform::ack(&message) } else { platform::retry(&message) }
             }
         }
     }

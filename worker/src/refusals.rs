@@ -47,7 +47,7 @@ pub fn flush_later(env: &Env, ctx: &Context) {
     }
     FLUSHING_SINCE.set(now);
     let env = env.clone();
-    ctx.wait_until(async move {
+    platform::wait_until(ctx, async move {
         platform::sleep(Duration::from_millis(FLUSH_MILLIS)).await;
         FLUSHING_SINCE.set(0);
         let refused = take();

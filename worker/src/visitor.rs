@@ -183,7 +183,8 @@ thread_local! {
 /// As [`Device::of_user_agent`], remembered for some headers.
 fn device_of(user_agent: &str) -> Device {
     const KEPT: usize = 64;
-    let place = user_agent.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % KEPT;
+    let place =
+        user_agent.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % KEPT;
     DEVICES.with_borrow_mut(|devices| {
         devices.resize(KEPT, (Box::from(""), Device::Unknown));
         let Some((known, device)) = devices.get_mut(place) else { return Device::of_user_agent(user_agent) };

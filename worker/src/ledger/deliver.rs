@@ -101,15 +101,8 @@ async fn call_once(env: &Env, shard: &str, body: &[u8], fault: Option<&str>) -> 
 async fn post(env: &Env, shard: &str, path: &str, body: &[u8], fault: Option<&str>) -> Result<Response> {
     let line = fault.map(|fault| (faults::HEADER, fault));
     let lines = line.as_slice();
-    let call = Call {
-        binding: SHARD,
-        name: shard,
-        path,
-        method: "POST",
-        lines,
-        body: Some(body),
-        limit: LIMIT,
-    };
+    let call =
+        Call { binding: SHARD, name: shard, path, method: "POST", lines, body: Some(body), limit: LIMIT };
     call.send(env).await
 }
 

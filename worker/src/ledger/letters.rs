@@ -10,7 +10,6 @@ use crate::platform::{Env, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-
 /// Text kept: a tenth of what the object may store, some three million events. Beyond it letters stay in their queue.
 const MAX_BYTES: u64 = 1_000_000_000;
 /// Letters tried in a round: 3,200 events at most, some 5 ms a letter.
@@ -60,7 +59,13 @@ impl Letters {
                 text: json::text(value, "text")?.to_string(),
             })
         };
-        let letters = value.get("letters").and_then(Value::as_array).into_iter().flatten().map(letter).collect::<Option<_>>();
+        let letters = value
+            .get("letters")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(letter)
+            .collect::<Option<_>>();
         Ok(Self { letters: letters.ok_or("a dead letter that can't be read")? })
     }
 }

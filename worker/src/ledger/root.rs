@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+use worker_sys::DurableObjectState;
 
 /// Largest call: statistics or a configuration that just fit into a row.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -49,11 +50,11 @@ struct Inner {
 impl Root {
     /// Called by the runtime, by way of `entry.mjs`; so are the others.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: State, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
         let settings = settings(&env);
         Self {
             inner: Rc::new(Inner {
-                state,
+                state: State::new(state),
                 env,
                 settings,
                 writer: Writer::default(),

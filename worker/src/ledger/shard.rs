@@ -20,6 +20,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_bindgen::prelude::*;
+use worker_sys::DurableObjectState;
 
 /// How long a commit waits for company. One commit writes the statistics once, so company is what makes it cheap.
 const GROUP_MILLIS: u64 = 5;
@@ -66,11 +67,11 @@ struct Waiting {
 impl Shard {
     /// Called by the runtime, by way of `entry.mjs`; so are the others.
     #[wasm_bindgen(constructor)]
-    pub fn new(state: State, env: Env) -> Self {
+    pub fn new(state: DurableObjectState, env: Env) -> Self {
         let settings = settings(&env);
         Self {
             inner: Rc::new(Inner {
-                state,
+                state: State::new(state),
                 env,
                 settings,
                 waiting: RefCell::default(),

@@ -1,7 +1,8 @@
 //! The platform as we use it, by way of a few lines of JavaScript (`platform.js`): stores, queue, objects, bodies, time.
 //!
-//! The `worker` crate has all of this and much more. What it exports can't be left out by the linker, its builders turn
-//! options into objects with a serialiser of their own, and each kind of future brings its code: a tenth of the wasm.
+//! Types are those of `worker-sys`, the raw half of workers-rs. The `worker` crate on top of it has all of this and much more,
+//! but what it exports can't be left out by the linker, its builders turn options into objects with a serialiser of their
+//! own, and each kind of future brings its code: a tenth of the wasm.
 
 mod error;
 mod http;
@@ -11,6 +12,7 @@ mod trap;
 pub use error::{Error, Result};
 pub use http::{Method, Request, Response};
 pub use object::State;
+pub use worker_sys::{Context, Message, MessageBatch};
 
 use js_sys::{Array, JsString, Promise, Uint8Array};
 use std::pin::Pin;
@@ -77,45 +79,6 @@ extern "C" {
     #[derive(Debug, Clone)]
     pub type Env;
 
-    /// The runtime's side of one event.
-    #[derive(Debug)]
-    pub type Context;
-
-    #[wasm_bindgen(method, js_name = waitUntil)]
-    fn wait_until_js(this: &Context, promise: &Promise);
-
-    /// Messages of a queue.
-    #[derive(Debug)]
-    pub type MessageBatch;
-
-    /// Name of the queue.
-    #[wasm_bindgen(method, getter)]
-    pub fn queue(this: &MessageBatch) -> String;
-
-    /// The messages.
-    #[wasm_bindgen(method, getter)]
-    pub fn messages(this: &MessageBatch) -> Vec<Message>;
-
-    /// One message.
-    #[derive(Debug)]
-    pub type Message;
-
-    /// The queue's name for it.
-    #[wasm_bindgen(method, getter)]
-    pub fn id(this: &Message) -> String;
-
-    /// What it says.
-    #[wasm_bindgen(method, getter)]
-    pub fn body(this: &Message) -> JsValue;
-
-    /// It is done.
-    #[wasm_bindgen(method)]
-    pub fn ack(this: &Message);
-
-    /// It comes again.
-    #[wasm_bindgen(method)]
-    pub fn retry(this: &Message);
-
     #[doc(hidden)]
     #[wasm_bindgen(js_namespace = console, js_name = error)]
     pub fn log_error(text: &str);
@@ -127,14 +90,45 @@ macro_rules! console_error {
 }
 pub(crate) use console_error;
 
-impl Context {
-    /// Goes on with something after the response.
-    pub fn wait_until(&self, future: impl Future<Output = ()> + 'static) {
-        self.wait_until_js(&promise(async {
-            future.await;
-            Ok(JsValue::UNDEFINED)
-        }));
-    }
+/// Goes on with something after the response.
+pub fn wait_until(context: &Context, future: impl Future<Output = ()> + 'static) {
+    // Fails where the event is over, and then nobody is left to wait for it.
+    let _ = context.wait_until(&quiet(future));
+}
+
+/// The promise of a future that has nothing to say.
+fn quiet(future: impl Future<Output = ()> + 'static) -> Promise {
+    promise(async {
+        future.await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
+/// The name of a batch's queue.
+pub fn queue_name(batch: &MessageBatch) -> String {
+    batch.queue().map(String::from).unwrap_or_default()
+}
+
+/// The messages of a batch.
+pub fn messages(batch: &MessageBatch) -> Vec<Message> {
+    batch.messages().map(|list| list.iter().map(JsCast::unchecked_into).collect()).unwrap_or_default()
+}
+
+/// The text of a message; empty for anything else.
+pub fn text_of(message: &Message) -> String {
+    message.body().ok().and_then(|body| body.as_string()).unwrap_or_default()
+}
+
+/// A message is done.
+pub fn ack(message: &Message) {
+    // Fails for a message that is no longer ours; then it comes again, and is a repeat.
+    let _ = message.ack();
+}
+
+/// A message comes again.
+pub fn retry(message: &Message) {
+    // As above: whatever is not acknowledged comes again.
+    let _ = message.retry(JsValue::UNDEFINED);
 }
 
 /// The promise of a future: the only place that makes one, for each kind of future would bring a kilobyte of its own.
