@@ -43,7 +43,7 @@ pub fn text(value: &Value) -> String {
 /// What a text says, as a type.
 ///
 /// # Errors
-/// See [`parse`] and [`shape()`].
+/// See [`parse()`] and [`shape()`].
 pub fn read<T: for<'de> Deserialize<'de>>(text: &[u8]) -> Result<T, JsonError> {
     shape(&parse(text)?)
 }
