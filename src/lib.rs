@@ -16,9 +16,13 @@
 //!        decide(&Snapshot, &Context, &Seed) ─▶ Decision ─▶ Receipt (signed) ─▶ Markup::with_token
 //!                        │                                                                    │
 //!                        ▼ selector, HTML and event of each slot ◀──────────────────────────┘
-//!   origin ══ HTML ══▶ HTMLRewriter of the runtime ══ filled slots, inline decisions ══▶ visitor
+//!          is the page kept, cut at its slots?  (worker/skeletons.mjs; fresh, or the origin says it is the same)
+//!            │ yes: splice                        │ no: HTMLRewriter of the runtime fills the slots while the
+//!            │ literals and blocks, no parsing    │ origin's HTML streams through, and may cut the page for the next view
+//!            ▼                                    ▼
+//!          filled slots, inline decisions ══════════════════════════════════════════════════▶ visitor
 //!                        │ slots that were really there
-//!                        ▼ after the response, one call a second
+//!                        ▼ after the response, one call a second, events as bytes
 //!                 shard (Durable Object): fold(token, event) ─▶ Statistics ─▶ root ─▶ learn ─▶ KV ─▶ isolates
 //! ```
 //!
@@ -36,6 +40,8 @@
 //!    and the last good one stays.
 //! 6. **Inserted HTML is ASCII written anew** from what was checked ([`block::Block`]), so that it fits every charset and no field can
 //!    change the page around it.
+//! 7. **What is kept of a page is the origin's.** Nothing that a visitor got is ever stored; an answer is kept for others only
+//!    where a shared cache may keep it (`worker/freshness.mjs`), and without a stated life the origin is asked at each view.
 //!
 //! # The two ways of privacy
 //!

@@ -173,6 +173,19 @@ test("what is one visitor's is never kept", async () => {
   }
 });
 
+test("a life that is not named shared counts only among visitors without cookies", async () => {
+  for (const [name, line, isShared] of [["life", "max-age=600", false], ["public", "public, max-age=600", true], ["shared", "s-maxage=600", true]]) {
+    const path = `/cookie-${name}`;
+    origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`), { "cache-control": line }));
+    await settled(path);
+    assert.match((await view(path, { cookie: "a=1" })).text, isShared ? /for anyone/ : /for a=1/, line);
+    assert.match((await view(path)).text, /for anyone/, line);
+  }
+  origin.route("/cookie-first", (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`), { "cache-control": "max-age=600" }));
+  for (let i = 0; i < 3; i++) await view("/cookie-first", { cookie: "a=1" });
+  assert.match((await view("/cookie-first")).text, /for anyone/, "what a cookie made is not kept");
+});
+
 test("who signs in gets the origin's own page, whatever is kept for others", async () => {
   origin.route("/signed", (request) => html(HOME.replace("Welcome", request.headers.authorization ?? "anyone"), LIFE));
   await settled("/signed");

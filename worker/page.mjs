@@ -62,7 +62,7 @@ export async function page(request, env, ctx, engine) {
     response.body?.cancel();
     return serve(entry, response.headers.getSetCookie(), plan, env, ctx, engine);
   }
-  if (entry && response.status >= 500 && mayRescue(entry, Date.now())) return serve(entry, [], plan, env, ctx, engine);
+  if (entry && response.status >= 500 && mayRescue(entry, request, Date.now())) return serve(entry, [], plan, env, ctx, engine);
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;

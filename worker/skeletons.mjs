@@ -58,14 +58,14 @@ export function find(request, address, plan) {
 
 /** How a page that is kept may be used at this moment. @returns {"fresh" | "renew" | "ask"} */
 export function standing(entry, request, now) {
-  if (wantsOrigin(request)) return "ask";
+  if (wantsOrigin(request, entry.lease)) return "ask";
   if (now < entry.lease.freshUntil) return "fresh";
   return now < entry.lease.renewUntil ? "renew" : "ask";
 }
 
 /** Whether it may stand in for an origin that fails. */
-export function mayRescue(entry, now) {
-  return now < entry.lease.rescueUntil;
+export function mayRescue(entry, request, now) {
+  return now < entry.lease.rescueUntil && !wantsOrigin(request, entry.lease);
 }
 
 /** Whether an answer of the origin is the page that is kept: because it says so, or by its tag. */
@@ -82,7 +82,9 @@ export function renew(entry, request, response, now) {
   for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
   const lease = leaseOf(request, { status: 200, headers }, now);
   if (!lease) return drop(entry.key);
-  Object.assign(entry, dressed(headers), { lease, renewedMillis: now });
+  Object.assign(entry, dressed(headers), { renewedMillis: now });
+  // What was granted before still stands: a visitor with cookies may be granted less than others were.
+  if (lease.freshUntil >= entry.lease.freshUntil) entry.lease = lease;
 }
 
 /** What every view of a kept page needs of its headers. */
@@ -103,10 +105,7 @@ export function keep(request, address, response, plan, now) {
   const lease = leaseOf(request, response, now);
   const version = response.headers.get("etag");
   const known = addresses.get(address);
-  if (!lease) {
-    if (known) addresses.delete(address);
-    return undefined;
-  }
+  if (!lease) return undefined;
   if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
   const vary = varyOf(response.headers);
   addresses.set(address, { vary, version });
