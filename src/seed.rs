@@ -4,7 +4,7 @@
 //! SipHash-1-3 (Aumasson & Bernstein 2012, doi:10.1007/978-3-642-34931-7_28) with a fixed key: it is a part
 //! of the stored format, so changing it changes every assignment.
 
-use crate::id::{DecisionId, VisitorKey};
+use crate::id::{DecisionId, IdError, VisitorKey};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
@@ -55,8 +55,9 @@ pub fn hash(purpose: Purpose, parts: &[&[u8]]) -> u64 {
 /// A 64-bit number as a fraction in the open interval (0, 1): 52 bits, centred, so never 0 or 1.
 #[must_use]
 pub fn unit_interval(bits: u64) -> f64 {
-    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach.
-    ((bits >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
+    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach. As a signed number, which is what
+    // machines convert at once.
+    ((bits >> 12) as i64 as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
 }
 
 /// Number of decision ids per hour in contextual mode; a receipt is shared by everyone in its bucket.
@@ -85,6 +86,18 @@ impl Seed {
     #[must_use]
     pub fn of_view(decision: DecisionId) -> Self {
         Self { unit: unit_of_view(&decision), decision, shared: false }
+    }
+
+    /// The seed of ids as text: of the visitor where there is one, else of the view.
+    ///
+    /// # Errors
+    /// A visitor or a decision that is not 32 hexadecimal digits.
+    pub fn of_text(site: &str, visitor: Option<&str>, decision: &str) -> Result<Self, IdError> {
+        let decision = DecisionId::parse(decision)?;
+        Ok(match visitor.map(VisitorKey::parse).transpose()? {
+            Some(visitor) => Self::of_visitor(site, &visitor, decision),
+            None => Self::of_view(decision),
+        })
     }
 
     /// The seed of contextual mode: one of [`CONTEXTUAL_BUCKETS`] per hour, so that it identifies nobody.

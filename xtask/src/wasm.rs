@@ -20,6 +20,8 @@ struct Face {
     name: &'static str,
     /// Folder they go to.
     into: &'static str,
+    /// A written file that goes there with them.
+    beside: Option<&'static str>,
     host: Host,
 }
 
@@ -31,13 +33,30 @@ enum Host {
 }
 
 const FACES: [Face; 2] = [
-    Face { package: "edgeloom-worker", name: "index", into: "build/worker", host: Host::Worker },
-    Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", host: Host::Web },
+    Face {
+        package: "edgeloom-worker",
+        name: "index",
+        into: "build/worker",
+        beside: None,
+        host: Host::Worker,
+    },
+    Face {
+        package: "edgeloom-wasm",
+        name: "edgeloom",
+        into: "build/web",
+        beside: Some("www/wasm/form.js"),
+        host: Host::Web,
+    },
 ];
 
 /// The peer of `bench startup`; no other command builds it.
-const HELLO: Face =
-    Face { package: "edgeloom-hello", name: "index", into: "build/bench/hello", host: Host::Worker };
+const HELLO: Face = Face {
+    package: "edgeloom-hello",
+    name: "index",
+    into: "build/bench/hello",
+    beside: None,
+    host: Host::Worker,
+};
 
 /// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,7 +102,10 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
     let out = project.path(face.into);
     let kept = if names == Names::Keep { "names" } else { "" };
     // This source is an input too: other flags make other files.
-    let inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    let mut inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    if let Some(beside) = face.beside {
+        inputs = inputs.path(&project.path(beside))?;
+    }
     let stamp = Stamp::new(project, face.package, inputs);
     if stamp.is_fresh() && out.join(format!("{}.js", face.name)).exists() {
         return Ok(());
@@ -96,6 +118,9 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
             // wrangler's bundler knows `.wasm` imports as compiled modules, but not yet their newer spelling.
             let glue = fresh.join(format!("{}.js", face.name));
             fs::write(&glue, fs::read_to_string(&glue)?.replace("import source ", "import "))?;
+        }
+        if let Some(name) = face.beside.map(Path::new).and_then(Path::file_name) {
+            fs::copy(project.path("www/wasm").join(name), fresh.join(name))?;
         }
         replace_folder(&fresh, &out)
     })?;

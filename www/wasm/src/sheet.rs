@@ -1,0 +1,120 @@
+//! The memory on which JavaScript writes one visit and reads the arms, call by call; `form.js` is its other half.
+//!
+//! JavaScript writes while no call is running, so no reference of ours is alive then: to the compiler it is what the caller of
+//! an exported function did with a pointer it was given. What it wrote is checked like everything from outside: a wrong
+//! mark costs a fact, no more.
+
+use edgeloom::decide::decide;
+use edgeloom::form::{Entry, Form};
+use edgeloom::seed::Seed;
+use edgeloom::snapshot::Snapshot;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+
+// Marks below 0; others are where a text ends. `form.js` has the same.
+const NUMBER: i32 = -2;
+const FALSE: i32 = -3;
+const TRUE: i32 = -4;
+
+/// A form on paper: what stands where is agreed on with `form.js`, which is what programs use.
+#[wasm_bindgen]
+pub struct Sheet {
+    snapshot: Rc<Snapshot>,
+    form: Form,
+    /// Texts one after the other, UTF-8.
+    texts: Vec<u8>,
+    /// A mark each for the visitor, the decision and the facts.
+    marks: Vec<i32>,
+    /// A place for each fact, used where its mark says so.
+    numbers: Vec<f64>,
+    /// Per slot of the snapshot the position of its arm, or -1.
+    arms: Vec<i32>,
+}
+
+impl Sheet {
+    pub(crate) fn new(snapshot: Rc<Snapshot>, form: Form) -> Self {
+        let (n_facts, n_slots) = (form.len(), snapshot.slots.len());
+        Self {
+            snapshot,
+            form,
+            texts: Vec::new(),
+            marks: vec![-1; n_facts + 2],
+            numbers: vec![0.0; n_facts],
+            arms: vec![-1; n_slots],
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Sheet {
+    /// The memory all addresses are in.
+    pub fn memory(&self) -> JsValue {
+        wasm_bindgen::memory()
+    }
+
+    /// Address of the texts, with room for so many bytes; what is written there stays.
+    pub fn texts(&mut self, n_bytes: usize) -> *mut u8 {
+        self.texts.resize(n_bytes, 0);
+        self.texts.as_mut_ptr()
+    }
+
+    /// Address of the marks.
+    pub fn marks(&mut self) -> *mut i32 {
+        self.marks.as_mut_ptr()
+    }
+
+    /// Address of the numbers.
+    pub fn numbers(&mut self) -> *mut f64 {
+        self.numbers.as_mut_ptr()
+    }
+
+    /// Address of the arms.
+    pub fn arms(&mut self) -> *mut i32 {
+        self.arms.as_mut_ptr()
+    }
+
+    /// Number of slots of the snapshot.
+    #[wasm_bindgen(getter)]
+    pub fn n_slots(&self) -> usize {
+        self.arms.len()
+    }
+
+    /// Decides for the visit on the sheet; false where the visitor or the decision is not 32 hexadecimal digits.
+    pub fn decide(&mut self) -> bool {
+        let Self { snapshot, form, texts, marks, numbers, arms } = self;
+        let [visitor, decision, marks @ ..] = marks.as_slice() else { return false };
+        let mut texts = Texts { all: texts, at: 0 };
+        let visitor = texts.until(*visitor);
+        let decision = texts.until(*decision).unwrap_or_default();
+        let Ok(seed) = Seed::of_text(&snapshot.site, visitor, decision) else { return false };
+        form.fill(marks.iter().zip(numbers).map(|(mark, number)| match *mark {
+            NUMBER => Entry::Number(*number),
+            FALSE => Entry::Truth(false),
+            TRUE => Entry::Truth(true),
+            end => texts.until(end).map_or(Entry::Missing, Entry::Text),
+        }));
+        arms.fill(-1);
+        for choice in decide(snapshot, form.context(), &seed).choices {
+            if let (Some(place), Some(arm)) = (arms.get_mut(choice.slot), choice.arm) {
+                *place = i32::try_from(arm).unwrap_or(-1);
+            }
+        }
+        true
+    }
+}
+
+/// Texts without anything between them.
+struct Texts<'a> {
+    all: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Texts<'a> {
+    /// The text from where the last one ended; none before a mark below 0.
+    fn until(&mut self, end: i32) -> Option<&'a str> {
+        let end = usize::try_from(end).ok()?;
+        let text = self.all.get(self.at..end)?;
+        self.at = end;
+        std::str::from_utf8(text).ok()
+    }
+}
