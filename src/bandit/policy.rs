@@ -171,6 +171,7 @@ impl Prepared {
 
     /// The choice for a unit of assignment (sticky) in a view (per view); both are 64-bit hashes. Total.
     #[must_use]
+    #[inline]
     pub fn choose(&self, unit: u64, view: u64) -> Pick {
         let arm = match &self.way {
             Way::Fixed(arm) => *arm,

@@ -19,17 +19,33 @@ use crate::seed::unit_interval;
 /// of the time are saved, and the winner is the same.
 #[must_use]
 pub fn choose(unit: u64, salts: &[u64], shares: &[f64]) -> Option<usize> {
-    let (mut first, mut second, mut winner) = (f64::INFINITY, f64::INFINITY, 0);
-    for (arm, (salt, share)) in salts.iter().zip(shares).enumerate() {
-        let u = unit_interval(mix(unit ^ salt));
+    // No clock is below 0, so that clocks are in the order of their bits. The last of these make room for the arm.
+    let (mut first, mut second) = (NEVER, NEVER);
+    for (arm, (salt, share)) in (0_i64..).zip(salts.iter().zip(shares)) {
+        let clock = quick_minus_ln(unit_interval(mix(unit ^ salt))) / share;
         // Written so that a share that is not a number loses, too.
-        let clock = if *share > 0.0 { quick_minus_ln(u) / share } else { f64::INFINITY };
-        let later = if clock < first { first } else { clock };
-        second = if later < second { later } else { second };
-        winner = if clock < first { arm } else { winner };
-        first = if clock < first { clock } else { first };
+        let clock = if *share > 0.0 { clock.to_bits() as i64 } else { NEVER };
+        let clock = (clock & !ARM) | (arm & ARM);
+        let earlier = smaller(first, clock);
+        second = smaller(second, first ^ clock ^ earlier);
+        first = earlier;
     }
-    if first * CLEAR < second { Some(winner) } else { choose_exactly(unit, salts, shares) }
+    let time = |clock: i64| f64::from_bits((clock & !ARM) as u64);
+    let is_clear = time(first) * CLEAR < time(second) && salts.len() as i64 <= ARM;
+    if is_clear { usize::try_from(first & ARM).ok() } else { choose_exactly(unit, salts, shares) }
+}
+
+/// The bits of a clock that never rings: infinity.
+const NEVER: i64 = 0x7ff0_0000_0000_0000;
+
+/// The last bits of a clock, which are taken for the position of its arm: 65,536 of them, and 1e-11 of the time.
+const ARM: i64 = 0xffff;
+
+/// The smaller of two numbers that are not negative; arithmetic, since nobody can guess which way a branch would go
+/// (wasm has no other choice of a number than one by branch).
+const fn smaller(a: i64, b: i64) -> i64 {
+    let difference = a.wrapping_sub(b);
+    b.wrapping_add(difference & (difference >> 63))
 }
 
 /// The definition: the arm with the smallest −ln(u_a)/w_a.
