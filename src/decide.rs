@@ -69,15 +69,20 @@ pub struct Decision {
 pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     let held_out = is_held_out(snapshot, seed);
     let facts = snapshot.audiences.facts(context);
-    let mut shown: Vec<&BlockId> = Vec::new();
+    let in_audience = |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
+    // Who is addressed first, and for all slots: a processor then chooses for several of them at a time, where it would have
+    // to wait at each for an answer that it can't foresee.
     let mut choices = Vec::with_capacity(snapshot.slots.len());
+    let mut addressed = Vec::with_capacity(snapshot.slots.len());
     for (position, slot) in snapshot.slots_on(&context.path) {
-        let in_audience =
-            |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
-        if !in_audience(slot.audience) || !takes_part(slot, seed) {
-            choices.push(untouched(position, Reason::Default));
-            continue;
+        if in_audience(slot.audience) && takes_part(slot, seed) {
+            addressed.push((choices.len(), slot));
         }
+        choices.push(untouched(position, Reason::Default));
+    }
+    let mut shown: Vec<&BlockId> = Vec::new();
+    for (at, slot) in addressed {
+        let Some(outcome) = choices.get_mut(at) else { continue };
         let candidates = if slot.partial {
             let eligible = |arm: &Arm| {
                 in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
@@ -88,14 +93,14 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         };
         // Whoever could not be shown anything is on neither side of the comparison.
         let choice = match held_out {
-            true if can_choose(slot, &candidates) => untouched(position, Reason::Holdout),
-            true => untouched(position, Reason::Default),
-            false => choose(position, slot, candidates, seed),
+            true if can_choose(slot, &candidates) => untouched(outcome.slot, Reason::Holdout),
+            true => continue,
+            false => choose(outcome.slot, slot, candidates, seed),
         };
         if let Some(block) = choice.arm.and_then(|a| slot.arms.get(a)).and_then(|arm| arm.block.as_ref()) {
             shown.push(block);
         }
-        choices.push(choice);
+        *outcome = choice;
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
 }
