@@ -129,7 +129,7 @@ impl Compiler<'_> {
         let mut rules = Vec::with_capacity(map.len());
         for (key, value) in map {
             rules.push(self.below(key, |c| match key.as_str() {
-                "$and" => c.conditions(value, scope).map(all),
+                "$and" => c.conditions(value, scope).map(Rule::all),
                 "$or" => c.conditions(value, scope).map(any),
                 "$nor" => c.conditions(value, scope).map(|rules| not(Rule::Any(rules.into()))),
                 "$not" => c.condition(value, scope).map(not),
@@ -141,7 +141,7 @@ impl Compiler<'_> {
                 }
             })?);
         }
-        Ok(all(rules))
+        Ok(Rule::all(rules))
     }
 
     fn conditions(&mut self, list: &Value, scope: Scope) -> Compiled<Vec<Rule>> {
@@ -173,7 +173,7 @@ impl Compiler<'_> {
         for (operator, value) in map {
             rules.push(self.below(operator, |c| c.operator(operator, value, target))?);
         }
-        Ok(all(rules))
+        Ok(Rule::all(rules))
     }
 
     fn operator(&mut self, operator: &str, value: &Value, target: Target) -> Compiled<Rule> {
@@ -393,13 +393,6 @@ fn readings(text: &str) -> Vec<Seen<'_>> {
         readings.push(Seen::Truth(truth));
     }
     readings
-}
-
-fn all(mut rules: Vec<Rule>) -> Rule {
-    match (rules.len(), rules.pop()) {
-        (1, Some(rule)) => rule,
-        (_, last) => Rule::All(rules.into_iter().chain(last).collect()),
-    }
 }
 
 /// One of them; but no alternatives is no restriction.
