@@ -55,9 +55,9 @@ pub fn hash(purpose: Purpose, parts: &[&[u8]]) -> u64 {
 /// A 64-bit number as a fraction in the open interval (0, 1): 52 bits, centred, so never 0 or 1.
 #[must_use]
 pub fn unit_interval(bits: u64) -> f64 {
-    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach. As a signed number, which is what
-    // machines convert at once.
-    ((bits >> 12) as i64 as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
+    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach. The bits of k after those of 1 are
+    // 1 + k/2^52, so that nothing has to be converted; the difference is exact as well.
+    f64::from_bits(1.0_f64.to_bits() | (bits >> 12)) - (1.0 - f64::EPSILON / 2.0)
 }
 
 /// Number of decision ids per hour in contextual mode; a receipt is shared by everyone in its bucket.
@@ -183,6 +183,10 @@ mod tests {
     fn the_unit_interval_is_open() {
         assert!(unit_interval(0) > 0.0);
         assert!(unit_interval(u64::MAX) < 1.0);
+        let mut generator = Generator::new(1);
+        for bits in [0, 1 << 12, u64::MAX].into_iter().chain((0..1000).map(|_| generator.bits())) {
+            assert_eq!(unit_interval(bits), ((bits >> 12) as f64 + 0.5) / 4_503_599_627_370_496.0);
+        }
     }
 
     #[test]
