@@ -9,10 +9,19 @@ const TRUE = -4;
 
 /** Room for texts at the start, bytes; more is made when a visit needs it. */
 const ROOM = 1024;
+/** Digits of an id. The visitor's and the decision's stand before the texts. */
+const ID = 32;
 /** From here on the platform's encoder is quicker than a loop over characters. */
 const LONG = 96;
 
+const NO_ID = "a visitor or a decision that is not 32 hexadecimal digits";
+
 const encoder = new TextEncoder();
+
+/** Writes an id where it belongs. What its characters are is looked at by whoever reads it. */
+function writeId(place, id) {
+  if (typeof id !== "string" || id.length !== ID || write(place, id, 0) !== ID) throw new Error(NO_ID);
+}
 
 /** Writes a short text of ASCII and returns where it ends; -1 where it is another kind of text or there is no room. */
 function write(bytes, text, at) {
@@ -33,6 +42,8 @@ export class Form {
   #memory;
   #names;
   #room = ROOM;
+  #visitor;
+  #decision;
   #texts;
   #marks;
   #numbers;
@@ -62,34 +73,40 @@ export class Form {
   arms(visitor, decision, facts) {
     // Memory that has grown leaves empty views behind.
     if (this.#texts.length === 0) this.#look();
+    let texts = this.#texts;
+    let marks = this.#marks;
+    if (visitor === undefined || visitor === null) marks[0] = MISSING;
+    else {
+      writeId(this.#visitor, visitor);
+      marks[0] = TRUE;
+    }
+    writeId(this.#decision, decision);
+    let end = 2 * ID;
     const n = this.#names.length;
-    let end = 0;
-    if (visitor === undefined || visitor === null) this.#marks[0] = MISSING;
-    else end = this.#put(0, visitor, end);
-    end = this.#put(1, decision, end);
     for (let i = 0; i < n; i++) {
       const fact = facts[i];
-      if (typeof fact === "string") end = this.#put(i + 2, fact, end);
-      else if (typeof fact === "number") {
-        this.#marks[i + 2] = NUMBER;
+      if (typeof fact === "string") {
+        const start = end;
+        end = write(texts, fact, start);
+        if (end < 0) {
+          end = this.#encode(fact, start);
+          texts = this.#texts;
+          marks = this.#marks;
+        }
+        marks[i + 1] = end;
+      } else if (typeof fact === "number") {
+        marks[i + 1] = NUMBER;
         this.#numbers[i] = fact;
-      } else if (fact === undefined || fact === null) this.#marks[i + 2] = MISSING;
-      else if (typeof fact === "boolean") this.#marks[i + 2] = fact ? TRUE : FALSE;
+      } else if (fact === undefined || fact === null) marks[i + 1] = MISSING;
+      else if (typeof fact === "boolean") marks[i + 1] = fact ? TRUE : FALSE;
       else throw new TypeError(`${this.#names[i]} is neither text, number, true nor false; hint: Engine.decide takes lists and objects`);
     }
-    if (!this.#sheet.decide()) throw new Error("a visitor or a decision that is not 32 hexadecimal digits");
+    if (!this.#sheet.decide(end)) throw new Error(NO_ID);
     if (this.#texts.length === 0) this.#look();
     return this.#arms;
   }
 
-  /** Writes a text behind the one before and marks where it ends. */
-  #put(place, text, at) {
-    let end = write(this.#texts, text, at);
-    if (end < 0) end = this.#encode(text, at);
-    this.#marks[place] = end;
-    return end;
-  }
-
+  /** Writes any text behind those before and returns where it ends. */
   #encode(text, at) {
     // UTF-8 has at most three bytes for each unit of UTF-16.
     const most = at + 3 * text.length;
@@ -105,9 +122,12 @@ export class Form {
     // The texts first, as making room may grow the memory.
     const texts = this.#sheet.texts(this.#room);
     const { buffer } = this.#memory;
+    const n = this.#names.length;
+    this.#visitor = new Uint8Array(buffer, texts, ID);
+    this.#decision = new Uint8Array(buffer, texts + ID, ID);
     this.#texts = new Uint8Array(buffer, texts, this.#room);
-    this.#marks = new Int32Array(buffer, this.#sheet.marks(), this.#names.length + 2);
-    this.#numbers = new Float64Array(buffer, this.#sheet.numbers(), this.#names.length);
+    this.#marks = new Int32Array(buffer, this.#sheet.marks(), n + 1);
+    this.#numbers = new Float64Array(buffer, this.#sheet.numbers(), n);
     this.#arms = new Int32Array(buffer, this.#sheet.arms(), this.#sheet.n_slots);
   }
 

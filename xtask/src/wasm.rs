@@ -119,8 +119,8 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
             let glue = fresh.join(format!("{}.js", face.name));
             fs::write(&glue, fs::read_to_string(&glue)?.replace("import source ", "import "))?;
         }
-        if let Some(name) = face.beside.map(Path::new).and_then(Path::file_name) {
-            fs::copy(project.path("www/wasm").join(name), fresh.join(name))?;
+        if let Some(beside) = face.beside.map(|file| project.path(file)) {
+            fs::copy(&beside, fresh.join(beside.file_name().unwrap_or_default()))?;
         }
         replace_folder(&fresh, &out)
     })?;

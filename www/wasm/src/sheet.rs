@@ -11,7 +11,9 @@ use edgeloom::snapshot::Snapshot;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
-// Marks below 0; others are where a text ends. `form.js` has the same.
+/// Digits of an id; `form.js` has the same, and the same marks. A mark from 0 on is where a text ends.
+const ID: usize = 32;
+const MISSING: i32 = -1;
 const NUMBER: i32 = -2;
 const FALSE: i32 = -3;
 const TRUE: i32 = -4;
@@ -21,9 +23,9 @@ const TRUE: i32 = -4;
 pub struct Sheet {
     snapshot: Rc<Snapshot>,
     form: Form,
-    /// Texts one after the other, UTF-8.
+    /// Visitor and decision, then the texts among the facts, without anything between them; UTF-8.
     texts: Vec<u8>,
-    /// A mark each for the visitor, the decision and the facts.
+    /// A mark each for the visitor and the facts.
     marks: Vec<i32>,
     /// A place for each fact, used where its mark says so.
     numbers: Vec<f64>,
@@ -38,7 +40,7 @@ impl Sheet {
             snapshot,
             form,
             texts: Vec::new(),
-            marks: vec![-1; n_facts + 2],
+            marks: vec![MISSING; n_facts + 1],
             numbers: vec![0.0; n_facts],
             arms: vec![-1; n_slots],
         }
@@ -79,14 +81,17 @@ impl Sheet {
         self.arms.len()
     }
 
-    /// Decides for the visit on the sheet; false where the visitor or the decision is not 32 hexadecimal digits.
-    pub fn decide(&mut self) -> bool {
+    /// Decides for the visit on the sheet, of which so many bytes are texts; false where the visitor or the decision is not
+    /// 32 hexadecimal digits.
+    pub fn decide(&mut self, n_bytes: usize) -> bool {
         let Self { snapshot, form, texts, marks, numbers, arms } = self;
-        let [visitor, decision, marks @ ..] = marks.as_slice() else { return false };
-        let mut texts = Texts { all: texts, at: 0 };
-        let visitor = texts.until(*visitor);
-        let decision = texts.until(*decision).unwrap_or_default();
+        let [visitor, marks @ ..] = marks.as_slice() else { return false };
+        let written = texts.get(..n_bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let Some((ids, _)) = written.and_then(|text| text.split_at_checked(2 * ID)) else { return false };
+        let Some((id, decision)) = ids.split_at_checked(ID) else { return false };
+        let visitor = (*visitor != MISSING).then_some(id);
         let Ok(seed) = Seed::of_text(&snapshot.site, visitor, decision) else { return false };
+        let mut texts = Texts { all: written.unwrap_or_default(), at: 2 * ID };
         form.fill(marks.iter().zip(numbers).map(|(mark, number)| match *mark {
             NUMBER => Entry::Number(*number),
             FALSE => Entry::Truth(false),
@@ -94,7 +99,7 @@ impl Sheet {
             end => texts.until(end).map_or(Entry::Missing, Entry::Text),
         }));
         arms.fill(-1);
-        for choice in decide(snapshot, form.context(), &seed).choices {
+        for choice in &decide(snapshot, form.context(), &seed).choices {
             if let (Some(place), Some(arm)) = (arms.get_mut(choice.slot), choice.arm) {
                 *place = i32::try_from(arm).unwrap_or(-1);
             }
@@ -105,7 +110,7 @@ impl Sheet {
 
 /// Texts without anything between them.
 struct Texts<'a> {
-    all: &'a [u8],
+    all: &'a str,
     at: usize,
 }
 
@@ -115,6 +120,6 @@ impl<'a> Texts<'a> {
         let end = usize::try_from(end).ok()?;
         let text = self.all.get(self.at..end)?;
         self.at = end;
-        std::str::from_utf8(text).ok()
+        Some(text)
     }
 }
