@@ -32,6 +32,18 @@ impl Device {
         }
     }
 
+    /// The device of a word; anything else is unknown.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        match word {
+            "phone" => Self::Phone,
+            "tablet" => Self::Tablet,
+            "desktop" => Self::Desktop,
+            "crawler" => Self::Crawler,
+            _ => Self::Unknown,
+        }
+    }
+
     /// The class of a `User-Agent` header; the header itself is not kept.
     #[must_use]
     pub fn of_user_agent(user_agent: &str) -> Self {

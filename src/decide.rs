@@ -69,15 +69,17 @@ pub struct Decision {
 pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     let held_out = is_held_out(snapshot, seed);
     let facts = snapshot.audiences.facts(context);
-    let mut shown: Vec<&BlockId> = Vec::new();
+    let in_audience = |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
+    // Who is addressed first, and for all slots: a processor then chooses for several of them at a time, where it would have
+    // to wait at each for an answer that it can't foresee.
     let mut choices = Vec::with_capacity(snapshot.slots.len());
     for (position, slot) in snapshot.slots_on(&context.path) {
-        let in_audience =
-            |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
-        if !in_audience(slot.audience) || !takes_part(slot, seed) {
-            choices.push(untouched(position, Reason::Default));
-            continue;
-        }
+        let is_addressed = in_audience(slot.audience) && takes_part(slot, seed);
+        choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
+    }
+    let mut shown: Vec<&BlockId> = Vec::new();
+    for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
+        let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
         let candidates = if slot.partial {
             let eligible = |arm: &Arm| {
                 in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
@@ -88,14 +90,14 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         };
         // Whoever could not be shown anything is on neither side of the comparison.
         let choice = match held_out {
-            true if can_choose(slot, &candidates) => untouched(position, Reason::Holdout),
-            true => untouched(position, Reason::Default),
-            false => choose(position, slot, candidates, seed),
+            true if can_choose(slot, &candidates) => untouched(outcome.slot, Reason::Holdout),
+            true => untouched(outcome.slot, Reason::Default),
+            false => choose(outcome.slot, slot, candidates, seed),
         };
         if let Some(block) = choice.arm.and_then(|a| slot.arms.get(a)).and_then(|arm| arm.block.as_ref()) {
             shown.push(block);
         }
-        choices.push(choice);
+        *outcome = choice;
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
 }
@@ -130,25 +132,24 @@ const fn untouched(slot: usize, reason: Reason) -> Choice {
 /// All arms: prepared with the snapshot, nanoseconds. A part of them: the chance to be best is computed anew for
 /// just these (some 0.1 ms for four arms), so that the propensity stays exact.
 pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed: &Seed) -> Choice {
-    let draws = slot.policy.is_per_view();
-    let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]) } else { 0 };
-    let picked = match &candidates {
-        Candidates::All => Some(slot.prepared.choose(seed.unit, view)),
-        some => {
-            let members = members_of(slot, some);
-            prepared_for(slot, &members).and_then(|prepared| {
-                let pick = prepared.choose(seed.unit, view);
-                Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
-            })
-        }
-    };
-    match picked {
+    match pick(slot, &candidates, seed) {
         Some(Pick { arm, propensity }) => {
             let reason = if propensity < 1.0 { Reason::Split } else { Reason::Static };
             Choice { slot: position, arm: Some(arm), propensity, reason, candidates }
         }
         None => Choice { candidates, ..untouched(position, Reason::Default) },
     }
+}
+
+fn pick(slot: &Slot, candidates: &Candidates, seed: &Seed) -> Option<Pick> {
+    let draws = slot.policy.is_per_view();
+    let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]) } else { 0 };
+    if *candidates == Candidates::All {
+        return Some(slot.prepared.choose(seed.unit, view));
+    }
+    let members = members_of(slot, candidates);
+    let pick = prepared_for(slot, &members)?.choose(seed.unit, view);
+    Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
 }
 
 /// The slot's rule over a part of its arms; `None` when none is left, or when the fixed one is not among them.

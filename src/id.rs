@@ -146,21 +146,31 @@ fn parse_hex(text: &str) -> Option<[u8; 16]> {
     if text.len() != 32 {
         return None;
     }
-    // Digit by digit: this is on the path of every decision made for somebody else's program.
+    // On the path of every decision made for somebody else's program, so without asking at each digit.
+    let mut seen = 0;
     for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        *byte = (digit(*high)? << 4) | digit(*low)?;
+        let (high, low) = (digit(*high), digit(*low));
+        seen |= high | low;
+        *byte = (high << 4) | (low & 0xf);
     }
-    Some(out)
+    (seen < 16).then_some(out)
 }
 
-const fn digit(character: u8) -> Option<u8> {
-    match character {
-        b'0'..=b'9' => Some(character - b'0'),
-        b'a'..=b'f' => Some(character - b'a' + 10),
-        b'A'..=b'F' => Some(character - b'A' + 10),
-        _ => None,
+/// The value of each character, 255 where it is no digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
     }
+    digits
+};
+
+fn digit(character: u8) -> u8 {
+    DIGITS.get(usize::from(character)).copied().unwrap_or(255)
 }
 
 #[cfg(test)]
@@ -181,5 +191,9 @@ mod tests {
         assert_eq!(DecisionId::parse(&id.to_string()), Ok(id));
         assert_eq!(DecisionId::parse("+f".repeat(16).as_str()), Err(IdError::Hex));
         assert_eq!(DecisionId::parse("ab"), Err(IdError::Hex));
+        assert_eq!(DecisionId::parse(&"aF".repeat(16)), Ok(DecisionId([0xaf; 16])));
+        for wrong in ["/", ":", "@", "G", "`", "g", " "] {
+            assert_eq!(DecisionId::parse(&format!("{}{wrong}", "0".repeat(31))), Err(IdError::Hex));
+        }
     }
 }

@@ -61,7 +61,7 @@
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
-//! | [`wire`] | JSON of a visit and a decision for other faces | the platform |
+//! | [`wire`], [`form`] | a visit and a decision for other faces: as JSON, and in a hurry | the platform |
 //! | [`json`], [`sorted`] | text, `Value` and types; short maps: what the wasm stays small with | everything else |
 //!
 //! The page half of the Worker asks the wasm once and synchronously, and moves bytes in JavaScript: a trap then can't leave other
@@ -79,6 +79,7 @@ pub mod crawler;
 pub mod decide;
 pub mod event;
 pub mod fold;
+pub mod form;
 pub mod id;
 pub mod json;
 pub mod pattern;

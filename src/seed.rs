@@ -4,7 +4,7 @@
 //! SipHash-1-3 (Aumasson & Bernstein 2012, doi:10.1007/978-3-642-34931-7_28) with a fixed key: it is a part
 //! of the stored format, so changing it changes every assignment.
 
-use crate::id::{DecisionId, VisitorKey};
+use crate::id::{DecisionId, IdError, VisitorKey};
 use siphasher::sip::SipHasher13;
 use std::hash::Hasher;
 
@@ -59,8 +59,9 @@ pub fn hash(purpose: Purpose, parts: &[&[u8]]) -> u64 {
 /// A 64-bit number as a fraction in the open interval (0, 1): 52 bits, centred, so never 0 or 1.
 #[must_use]
 pub fn unit_interval(bits: u64) -> f64 {
-    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach.
-    ((bits >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
+    // (k + 1/2) / 2^52 with 52 bits of k: the half is exact and 1 is out of reach. The bits of k after those of 1 are
+    // 1 + k/2^52, so that nothing has to be converted; the difference is exact as well.
+    f64::from_bits(1.0_f64.to_bits() | (bits >> 12)) - (1.0 - f64::EPSILON / 2.0)
 }
 
 /// Number of decision ids per hour in contextual mode; a receipt is shared by everyone in its bucket.
@@ -89,6 +90,18 @@ impl Seed {
     #[must_use]
     pub fn of_view(decision: DecisionId) -> Self {
         Self { unit: unit_of_view(&decision), decision, shared: false }
+    }
+
+    /// The seed of ids as text: of the visitor where there is one, else of the view.
+    ///
+    /// # Errors
+    /// A visitor or a decision that is not 32 hexadecimal digits.
+    pub fn of_text(site: &str, visitor: Option<&str>, decision: &str) -> Result<Self, IdError> {
+        let decision = DecisionId::parse(decision)?;
+        Ok(match visitor.map(VisitorKey::parse).transpose()? {
+            Some(visitor) => Self::of_visitor(site, &visitor, decision),
+            None => Self::of_view(decision),
+        })
     }
 
     /// The seed of contextual mode: one of [`CONTEXTUAL_BUCKETS`] per hour, so that it identifies nobody.
@@ -174,6 +187,10 @@ mod tests {
     fn the_unit_interval_is_open() {
         assert!(unit_interval(0) > 0.0);
         assert!(unit_interval(u64::MAX) < 1.0);
+        let mut generator = Generator::new(1);
+        for bits in [0, 1 << 12, u64::MAX].into_iter().chain((0..1000).map(|_| generator.bits())) {
+            assert_eq!(unit_interval(bits), ((bits >> 12) as f64 + 0.5) / 4_503_599_627_370_496.0);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use crate::context::{Context, Device};
 use crate::decide::Decision;
-use crate::id::{DecisionId, IdError, VisitorKey};
+use crate::id::IdError;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -43,61 +43,13 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// A visit as lines, for calls that have to be quick: path, country, language, device, milliseconds since the epoch,
-    /// visitor, decision; then an attribute each, `name=text` or `name:number`. An empty line is a missing fact.
-    ///
-    /// ```
-    /// use edgeloom::wire::Visit;
-    /// let visit = Visit::of_lines("/\nDE\n\nphone\n0\n\n000102030405060708090a0b0c0d0e0f\nplan=pro\nage:33");
-    /// assert_eq!((visit.country.as_deref(), &visit.attributes["age"]), (Some("DE"), &33.0.into()));
-    /// ```
-    #[must_use]
-    pub fn of_lines(text: &str) -> Self {
-        let mut lines = text.split('\n');
-        let mut next = || lines.next().unwrap_or_default();
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_string());
-        let mut visit = Self {
-            path: next().to_string(),
-            country: some(next()),
-            language: some(next()),
-            device: next().to_string(),
-            time_millis: next().parse().unwrap_or_default(),
-            visitor: some(next()),
-            decision: next().to_string(),
-            ..Self::default()
-        };
-        for line in lines {
-            let Some((at, sign)) = line.char_indices().find(|(_, c)| matches!(c, '=' | ':')) else {
-                continue;
-            };
-            let (name, value) = (line.get(..at).unwrap_or_default(), line.get(at + 1..).unwrap_or_default());
-            let value = match (sign, value.parse::<f64>()) {
-                (':', Ok(number)) => Value::from(number),
-                (':', Err(_)) => continue,
-                _ => Value::from(value),
-            };
-            visit.attributes.insert(name.to_string(), value);
-        }
-        visit
-    }
-
     /// The facts and the seed of the visit at a site.
     ///
     /// # Errors
     /// A visitor or a decision that is not 32 hexadecimal digits.
     pub fn open(self, site: &str) -> Result<(Context, Seed), IdError> {
-        let decision = DecisionId::parse(&self.decision)?;
-        let seed = match self.visitor.as_deref().map(VisitorKey::parse).transpose()? {
-            Some(visitor) => Seed::of_visitor(site, &visitor, decision),
-            None => Seed::of_view(decision),
-        };
-        let device = match self.device.as_str() {
-            "phone" => Device::Phone,
-            "tablet" => Device::Tablet,
-            "desktop" => Device::Desktop,
-            "crawler" => Device::Crawler,
-            _ => Device::Unknown,
-        };
+        let seed = Seed::of_text(site, self.visitor.as_deref(), &self.decision)?;
+        let device = Device::of_word(&self.device);
         let Self { path, query, referrer, country, language, time_millis, attributes, .. } = self;
         Ok((Context { path, query, referrer, country, language, device, time_millis, attributes }, seed))
     }

@@ -151,7 +151,7 @@ impl Compiler<'_> {
         let mut rules = Vec::with_capacity(map.len());
         for (key, value) in map {
             rules.push(self.below(key, |c| match key.as_str() {
-                "$and" => c.conditions(value, scope).map(all),
+                "$and" => c.conditions(value, scope).map(Rule::all),
                 "$or" => c.conditions(value, scope).map(any),
                 "$nor" => c.conditions(value, scope).map(|rules| not(Rule::Any(rules.into()))),
                 "$not" => c.condition(value, scope).map(not),
@@ -163,7 +163,7 @@ impl Compiler<'_> {
                 }
             })?);
         }
-        Ok(all(rules))
+        Ok(Rule::all(rules))
     }
 
     /// The conditions of `$and`, `$or` and `$nor`.
@@ -197,7 +197,7 @@ impl Compiler<'_> {
         for (operator, value) in map {
             rules.push(self.below(operator, |c| c.operator(operator, value, target))?);
         }
-        Ok(all(rules))
+        Ok(Rule::all(rules))
     }
 
     /// One operator with its value. Negations are compiled as the negated positive one, so that each question exists once.
@@ -427,14 +427,6 @@ fn readings(text: &str) -> Vec<Seen<'_>> {
         readings.push(Seen::Truth(truth));
     }
     readings
-}
-
-/// All of them; one alone needs no list around it.
-fn all(mut rules: Vec<Rule>) -> Rule {
-    match (rules.len(), rules.pop()) {
-        (1, Some(rule)) => rule,
-        (_, last) => Rule::All(rules.into_iter().chain(last).collect()),
-    }
 }
 
 /// One of them; but no alternatives is no restriction.

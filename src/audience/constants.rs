@@ -5,9 +5,9 @@
 
 use super::facts::Seen;
 use super::lower::small;
+use super::table::Table;
 use crate::sorted::sort_by;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Equal to no constant. Shifting a mask by it gives nothing, which is the right answer.
 pub(super) const NO_CODE: u32 = u32::MAX;
@@ -22,17 +22,17 @@ const FIRST: usize = 3;
 /// The constants of one attribute; a constant keeps its number while others are added.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Constants {
-    texts: BTreeMap<Box<str>, u32>,
+    texts: Table,
     /// By the bits of the number.
-    numbers: BTreeMap<u64, u32>,
+    numbers: Table,
     /// Lower case; numbered on their own.
-    folded: BTreeMap<Box<str>, u32>,
+    folded: Table,
 }
 
-/// A number as a key: equal numbers have equal bits, NaN being equal to itself.
-fn bits(number: f64) -> u64 {
+/// A number as a key: equal numbers have equal bytes, NaN being equal to itself.
+fn bytes(number: f64) -> [u8; 8] {
     // Both zeros are one number.
-    if number == 0.0 { 0 } else { number.to_bits() }
+    if number == 0.0 { [0; 8] } else { number.to_bits().to_le_bytes() }
 }
 
 /// The next free number. A table of 2^32 constants does not fit into the memory there is.
@@ -57,11 +57,8 @@ impl Constants {
             Seen::Nothing => Some(NOTHING),
             Seen::Truth(false) => Some(FALSE),
             Seen::Truth(true) => Some(TRUE),
-            Seen::Number(number) => Some(*self.numbers.entry(bits(number)).or_insert(new)),
-            Seen::Text(text) => Some(match self.texts.get(text) {
-                Some(code) => *code,
-                None => *self.texts.entry(text.into()).or_insert(new),
-            }),
+            Seen::Number(number) => Some(self.numbers.get_or_insert(&bytes(number), new)),
+            Seen::Text(text) => Some(self.texts.get_or_insert(text.as_bytes(), new)),
             Seen::List(_) | Seen::Object(_) => None,
         }
     }
@@ -69,7 +66,7 @@ impl Constants {
     /// As [`Constants::add`] for a text whose case does not matter.
     pub(super) fn add_folded(&mut self, text: &str) -> u32 {
         let new = next(self.folded.len());
-        *self.folded.entry(fold(text).into()).or_insert(new)
+        self.folded.get_or_insert(fold(text).as_bytes(), new)
     }
 
     /// The number of the constant equal to a value, or [`NO_CODE`].
@@ -78,21 +75,21 @@ impl Constants {
             Seen::Nothing => NOTHING,
             Seen::Truth(false) => FALSE,
             Seen::Truth(true) => TRUE,
-            Seen::Number(number) => self.numbers.get(&bits(number)).copied().unwrap_or(NO_CODE),
-            Seen::Text(text) => self.texts.get(text).copied().unwrap_or(NO_CODE),
+            Seen::Number(number) => self.numbers.get(&bytes(number)).unwrap_or(NO_CODE),
+            Seen::Text(text) => self.texts.get(text.as_bytes()).unwrap_or(NO_CODE),
             Seen::List(_) | Seen::Object(_) => NO_CODE,
         }
     }
 
     /// Whether any condition on this attribute ignores case.
     pub(super) fn folds(&self) -> bool {
-        !self.folded.is_empty()
+        self.folded.len() > 0
     }
 
     /// As [`Constants::code`] among the constants whose case does not matter.
     pub(super) fn folded_code(&self, value: Seen<'_>) -> u32 {
         let Seen::Text(text) = value else { return NO_CODE };
-        self.folded.get(&*fold(text)).copied().unwrap_or(NO_CODE)
+        self.folded.get(fold(text).as_bytes()).unwrap_or(NO_CODE)
     }
 }
 

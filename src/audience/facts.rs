@@ -1,6 +1,7 @@
 //! What conditions see of one visit: each name looked up once, each text turned into a number once.
 
 use super::constants::{Constants, NO_CODE};
+use super::sieve::Refused;
 use crate::context::Context;
 use crate::json::number;
 use crate::sorted::SortedMap;
@@ -36,23 +37,53 @@ impl<'a> From<Option<&'a Value>> for Seen<'a> {
     }
 }
 
+/// Where a visit keeps the fact of a name: found once, when a condition is compiled.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Source {
+    Path,
+    Query,
+    Referrer,
+    Country,
+    Language,
+    Device,
+    Time,
+    /// An attribute of the site.
+    #[default]
+    Own,
+}
+
+impl Source {
+    fn of(name: &str) -> Self {
+        match name {
+            "path" => Self::Path,
+            "query" => Self::Query,
+            "referrer" => Self::Referrer,
+            "country" => Self::Country,
+            "language" => Self::Language,
+            "device" => Self::Device,
+            "hour" | "weekday" => Self::Time,
+            _ => Self::Own,
+        }
+    }
+}
+
 impl<'a> Seen<'a> {
     /// As [`Context::attribute`], but borrowed: a decision copies no text and no map.
-    pub(super) fn in_context(context: &'a Context, name: &str) -> Self {
+    pub(super) fn in_context(context: &'a Context, source: Source, name: &str) -> Self {
         let text = |t: &'a Option<String>| t.as_deref().map_or(Self::Nothing, Self::Text);
-        match name {
-            "path" => Self::Text(&context.path),
-            "query" => Self::Object(&context.query),
-            "referrer" => text(&context.referrer),
-            "country" => text(&context.country),
-            "language" => text(&context.language),
-            "device" => Self::Text(context.device.as_str()),
+        match source {
+            Source::Path => Self::Text(&context.path),
+            Source::Query => Self::Object(&context.query),
+            Source::Referrer => text(&context.referrer),
+            Source::Country => text(&context.country),
+            Source::Language => text(&context.language),
+            Source::Device => Self::Text(context.device.as_str()),
             // Made of the time, not stored; the one place that says how is `Context`.
-            "hour" | "weekday" => {
+            Source::Time => {
                 let number = context.attribute(name).and_then(|v| v.as_f64());
                 number.map_or(Self::Nothing, Self::Number)
             }
-            _ => context.attributes.get(name).into(),
+            Source::Own => context.attributes.get(name).into(),
         }
     }
 
@@ -122,17 +153,21 @@ pub(super) fn number_in(text: &str) -> f64 {
 pub(super) struct Attribute {
     /// Empty: the value itself.
     path: Box<[Box<str>]>,
+    /// What the first step means in a visit.
+    source: Source,
     pub(super) constants: Constants,
 }
 
 impl Attribute {
     fn named(name: &str) -> Self {
-        Self { path: name.split('.').map(Box::from).collect(), constants: Constants::default() }
+        let path: Box<[Box<str>]> = name.split('.').map(Box::from).collect();
+        let source = path.first().map_or(Source::Own, |first| Source::of(first));
+        Self { path, source, constants: Constants::default() }
     }
 
     fn in_context<'a>(&'a self, context: &'a Context) -> Fact<'a> {
         let mut parts = self.path.iter();
-        let first = parts.next().map_or(Seen::Nothing, |name| Seen::in_context(context, name));
+        let first = parts.next().map_or(Seen::Nothing, |name| Seen::in_context(context, self.source, name));
         Fact::new(parts.fold(first, |seen, part| seen.step(part)), &self.constants)
     }
 
@@ -202,17 +237,23 @@ impl<'a> Fact<'a> {
 
 /// The facts of one visit, as one [`AudienceSet`](super::AudienceSet) asks for them.
 #[derive(Debug, Clone)]
-pub struct Facts<'a>(pub(super) Vec<Fact<'a>>);
+pub struct Facts<'a> {
+    /// In the order of the [`Names`].
+    pub(super) all: Vec<Fact<'a>>,
+    /// What follows from them at once.
+    pub(super) refused: Refused,
+}
 
-impl<'a> Facts<'a> {
-    pub(super) fn of_context(names: &'a Names, context: &'a Context) -> Self {
-        Self(names.attributes.iter().map(|attribute| attribute.in_context(context)).collect())
+impl Names {
+    /// The facts of a visit.
+    pub(super) fn in_context<'a>(&'a self, context: &'a Context) -> Vec<Fact<'a>> {
+        self.attributes.iter().map(|attribute| attribute.in_context(context)).collect()
     }
 
-    /// As [`Facts::of_context`] for a plain map, where no name is built in.
-    pub(super) fn of_map(names: &'a Names, map: &'a Map<String, Value>) -> Self {
+    /// As [`Names::in_context`] for a plain map, where no name is built in.
+    pub(super) fn in_map<'a>(&'a self, map: &'a Map<String, Value>) -> Vec<Fact<'a>> {
         let map = Seen::Object(map);
-        Self(names.attributes.iter().map(|attribute| attribute.in_value(map)).collect())
+        self.attributes.iter().map(|attribute| attribute.in_value(map)).collect()
     }
 }
 
@@ -238,7 +279,7 @@ mod tests {
         for context in [&empty, &full] {
             for name in BUILT_IN.into_iter().chain(["plan", "unknown"]) {
                 let owned = context.attribute(name).unwrap_or(Value::Null);
-                assert!(Seen::in_context(context, name).equals(&owned), "{name}");
+                assert!(Seen::in_context(context, Source::of(name), name).equals(&owned), "{name}");
             }
         }
     }

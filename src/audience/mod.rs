@@ -47,6 +47,8 @@ mod error;
 mod facts;
 mod lower;
 mod rule;
+mod sieve;
+mod table;
 mod version;
 
 #[cfg(test)]
@@ -59,9 +61,10 @@ pub use facts::Facts;
 
 use crate::context::Context;
 use crate::sorted::SortedMap;
-use facts::Names;
+use facts::{Fact, Names};
 use rule::{Place, Rule};
 use serde_json::{Map, Value};
+use sieve::Sieve;
 
 /// Most levels of objects and lists in one condition: answering recurses, and wasm's stack is small.
 pub const MAX_DEPTH: usize = 32;
@@ -97,7 +100,9 @@ pub struct AudienceIndex(u32);
 #[derive(Debug, Clone)]
 pub struct AudienceSet {
     groups: Groups,
-    rules: Vec<Rule>,
+    /// What an audience asks beyond the sieve.
+    rules: Vec<Option<Rule>>,
+    sieve: Sieve,
     /// Names looked up in the visit, once per decision.
     visit: Names,
     /// Names looked up in elements of lists, when a condition gets there.
@@ -106,7 +111,13 @@ pub struct AudienceSet {
 
 impl Default for AudienceSet {
     fn default() -> Self {
-        Self { groups: Groups::new(), rules: Vec::new(), visit: Names::default(), inside: Names::inside() }
+        Self {
+            groups: Groups::new(),
+            rules: Vec::new(),
+            sieve: Sieve::default(),
+            visit: Names::default(),
+            inside: Names::inside(),
+        }
     }
 }
 
@@ -130,28 +141,46 @@ impl AudienceSet {
             self.visit.truncate(known.0);
             self.inside.truncate(known.1);
         }
-        self.rules.push(result?);
+        let audience = self.rules.len();
+        let questions = match result? {
+            Rule::All(questions) => questions.into_vec(),
+            question => vec![question],
+        };
+        let left = questions.into_iter().filter_map(|question| self.sieve.take(audience, question));
+        let left: Vec<Rule> = left.collect();
+        self.rules.push((!left.is_empty()).then(|| Rule::all(left)));
         // A condition has at least two bytes of configuration: four billion do not fit in memory.
-        Ok(AudienceIndex(u32::try_from(self.rules.len() - 1).unwrap_or(u32::MAX)))
+        Ok(AudienceIndex(u32::try_from(audience).unwrap_or(u32::MAX)))
     }
 
     /// Looks up everything the conditions ask for, once per decision.
     #[must_use]
     pub fn facts<'a>(&'a self, context: &'a Context) -> Facts<'a> {
-        Facts::of_context(&self.visit, context)
+        self.sifted(self.visit.in_context(context))
     }
 
     /// As [`AudienceSet::facts`] for a plain map instead of a visit: no name is built in.
     #[must_use]
     pub fn facts_of_map<'a>(&'a self, map: &'a Map<String, Value>) -> Facts<'a> {
-        Facts::of_map(&self.visit, map)
+        self.sifted(self.visit.in_map(map))
+    }
+
+    fn sifted<'a>(&self, all: Vec<Fact<'a>>) -> Facts<'a> {
+        Facts { refused: self.sieve.refused(&all, self.rules.len()), all }
     }
 
     /// Whether a visit belongs to an audience. Total: an audience or facts of another set give an
     /// answer without meaning, but an answer.
     #[must_use]
     pub fn matches(&self, audience: AudienceIndex, facts: &Facts<'_>) -> bool {
-        let rule = self.rules.get(audience.0 as usize);
-        rule.is_some_and(|rule| rule.holds(Place::Visit(&facts.0), &self.inside))
+        let audience = audience.0 as usize;
+        // Without a branch at the sieve's answer, which nobody can foresee, where nothing is left to ask.
+        match self.rules.get(audience) {
+            Some(None) => !facts.refused.contains(audience),
+            Some(Some(rule)) => {
+                !facts.refused.contains(audience) && rule.holds(Place::Visit(&facts.all), &self.inside)
+            }
+            None => false,
+        }
     }
 }

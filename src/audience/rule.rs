@@ -70,7 +70,7 @@ pub(super) enum Side {
 
 impl Side {
     /// Whether a comparison that came out like this is a yes.
-    fn holds(self, ordering: Ordering) -> bool {
+    pub(super) fn holds(self, ordering: Ordering) -> bool {
         match self {
             Self::Less => ordering.is_lt(),
             Self::LessOrEqual => ordering.is_le(),
@@ -134,6 +134,14 @@ pub(super) enum Place<'a> {
 }
 
 impl Rule {
+    /// Every one of some rules; a single one is itself.
+    pub(super) fn all(mut rules: Vec<Self>) -> Self {
+        match (rules.len(), rules.pop()) {
+            (1, Some(rule)) => rule,
+            (_, last) => Self::All(rules.into_iter().chain(last).collect()),
+        }
+    }
+
     /// Whether the rule holds. `inside` are the names that rules about elements use.
     pub(super) fn holds(&self, place: Place<'_>, inside: &Names) -> bool {
         match self {

@@ -3,7 +3,7 @@
 
 use crate::bandit::posterior::BetaPosterior;
 use crate::bandit::propensity::p_best;
-use crate::bandit::rendezvous;
+use crate::bandit::rendezvous::{self, Clock};
 use crate::bandit::sampler::Sampler;
 use crate::bandit::shape::{Mixture, Shape};
 use crate::seed::Generator;
@@ -95,8 +95,8 @@ impl std::error::Error for PolicyError {}
 #[derive(Debug, Clone, PartialEq)]
 enum Way {
     Fixed(usize),
-    /// One salt per arm.
-    Sticky(Vec<u64>),
+    /// One clock per arm.
+    Sticky(Vec<Clock>),
     PerView(PerView),
 }
 
@@ -163,7 +163,10 @@ impl Prepared {
         let mixture = shape.mixture(&weights);
         let shares = shape.shares(&mixture, &weights);
         let way = match assignment {
-            Assignment::Sticky => Way::Sticky(arms.iter().map(|arm| arm.salt).collect()),
+            Assignment::Sticky => {
+                let clocks = arms.iter().zip(&shares).map(|(arm, share)| Clock::new(arm.salt, *share));
+                Way::Sticky(clocks.collect())
+            }
             Assignment::PerView => Way::PerView(PerView::new(mixture, shape, arms, even)),
         };
         Ok(Self { shares, way })
@@ -171,11 +174,12 @@ impl Prepared {
 
     /// The choice for a unit of assignment (sticky) in a view (per view); both are 64-bit hashes. Total.
     #[must_use]
+    #[inline]
     pub fn choose(&self, unit: u64, view: u64) -> Pick {
         let arm = match &self.way {
             Way::Fixed(arm) => *arm,
             // Shares add up to 1, so that some arm always has one.
-            Way::Sticky(salts) => rendezvous::choose(unit, salts, &self.shares).unwrap_or(0),
+            Way::Sticky(clocks) => rendezvous::choose(unit, clocks).unwrap_or(0),
             Way::PerView(per_view) => per_view.choose(&self.shares, view),
         };
         Pick { arm, propensity: self.shares.get(arm).copied().unwrap_or(1.0) }

@@ -22,6 +22,8 @@ struct Face {
     into: &'static str,
     /// Profile of cargo, and the folder it builds into.
     profile: &'static str,
+    /// A written file that goes there with them.
+    beside: Option<&'static str>,
     host: Host,
 }
 
@@ -38,9 +40,17 @@ const FACES: [Face; 2] = [
         name: "index",
         into: "build/worker",
         profile: "release",
+        beside: None,
         host: Host::Worker,
     },
-    Face { package: "edgeloom-wasm", name: "edgeloom", into: "build/web", profile: "web", host: Host::Web },
+    Face {
+        package: "edgeloom-wasm",
+        name: "edgeloom",
+        into: "build/web",
+        profile: "web",
+        beside: Some("www/wasm/form.js"),
+        host: Host::Web,
+    },
 ];
 
 /// The peer of `bench startup`; no other command builds it.
@@ -49,6 +59,7 @@ const HELLO: Face = Face {
     name: "index",
     into: "build/bench/hello",
     profile: "release",
+    beside: None,
     host: Host::Worker,
 };
 
@@ -97,7 +108,10 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
     let out = project.path(face.into);
     let kept = if names == Names::Keep { "names" } else { "" };
     // This source is an input too: other flags make other files.
-    let inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    let mut inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    if let Some(beside) = face.beside {
+        inputs = inputs.path(&project.path(beside))?;
+    }
     let stamp = Stamp::new(project, face.package, inputs);
     if stamp.is_fresh() && out.join(format!("{}.js", face.name)).exists() {
         return Ok(());
@@ -110,6 +124,9 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
             // wrangler's bundler knows `.wasm` imports as compiled modules, but not yet their newer spelling.
             let glue = fresh.join(format!("{}.js", face.name));
             fs::write(&glue, fs::read_to_string(&glue)?.replace("import source ", "import "))?;
+        }
+        if let Some(beside) = face.beside.map(|file| project.path(file)) {
+            fs::copy(&beside, fresh.join(beside.file_name().unwrap_or_default()))?;
         }
         replace_folder(&fresh, &out)
     })?;

@@ -2,11 +2,16 @@
 
 use edgeloom::bandit::{BetaPosterior, p_best, sampler};
 use edgeloom::decide::decide;
+use edgeloom::form::Form;
 use edgeloom::json;
 use edgeloom::seed::Generator;
 use edgeloom::snapshot::{Snapshot, compile, store};
 use edgeloom::wire::{Told, Visit};
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+
+mod sheet;
+pub use sheet::Sheet;
 
 fn failed(error: impl std::fmt::Display) -> JsError {
     JsError::new(&error.to_string())
@@ -39,7 +44,7 @@ pub fn weights(shapes: &[f64]) -> Result<Vec<f64>, JsError> {
 /// A published snapshot, ready to decide.
 #[wasm_bindgen]
 pub struct Engine {
-    snapshot: Snapshot,
+    snapshot: Rc<Snapshot>,
     warnings: Vec<String>,
 }
 
@@ -54,7 +59,7 @@ impl Engine {
         let stored = store::decode(stored).map_err(failed)?;
         let (snapshot, warnings) = compile(&stored);
         let warnings = warnings.into_iter().map(|w| format!("{}: {}", w.pointer, w.message)).collect();
-        Ok(Self { snapshot, warnings })
+        Ok(Self { snapshot: Rc::new(snapshot), warnings })
     }
 
     /// The snapshot of a configuration that nobody has seen yet: JSON of `wire::Published`.
@@ -83,15 +88,11 @@ impl Engine {
         serde_wasm_bindgen::to_value(&told).map_err(failed)
     }
 
-    /// The same for a visit as lines (`edgeloom::wire::Visit::of_lines`), where a call has to be quick: per slot of the page
-    /// its position and that of the arm (-1 is the page as it is).
+    /// A sheet for visits with these facts, in this order, where a call has to be quick; `form.js` writes on it.
     ///
     /// # Errors
-    /// A visitor or a decision that is not 32 hexadecimal digits.
-    pub fn arms(&self, visit: &str) -> Result<Vec<i32>, JsError> {
-        let (context, seed) = Visit::of_lines(visit).open(&self.snapshot.site).map_err(failed)?;
-        let decision = decide(&self.snapshot, &context, &seed);
-        let position = |n: usize| i32::try_from(n).unwrap_or(-1);
-        Ok(decision.choices.iter().flat_map(|c| [position(c.slot), c.arm.map_or(-1, position)]).collect())
+    /// A fact that no form has (`edgeloom::form::Form::new`).
+    pub fn sheet(&self, names: Vec<String>) -> Result<Sheet, JsError> {
+        Ok(Sheet::new(self.snapshot.clone(), Form::new(&names).map_err(failed)?))
     }
 }
