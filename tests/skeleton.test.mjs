@@ -93,16 +93,16 @@ test("exposures of spliced pages are counted, each once", async () => {
 test("a page under a tag alone is asked about at each view, with the visitor's own headers, and not parsed again", async () => {
   const seen = [];
   origin.route("/tagged", (request) => {
-    seen.push({ tag: request.headers["if-none-match"], cookie: request.headers.cookie });
+    seen.push({ tag: request.headers["if-none-match"], language: request.headers["accept-language"] });
     return html(HOME, { etag: '"a"' });
   });
   for (let i = 0; i < 6; i++) {
-    await view("/tagged", { cookie: `n=${i}` });
+    await view("/tagged", { "accept-language": `x-${i}` });
     await new Promise((done) => setTimeout(done, 50));
   }
   assert.equal(seen.length, 6);
   assert.equal(seen[0].tag, undefined);
-  assert.deepEqual(seen.at(-1), { tag: '"a"', cookie: "n=5" });
+  assert.deepEqual(seen.at(-1), { tag: '"a"', language: "x-5" });
 });
 
 test("a new version of a page is shown at once where its life is over", async () => {
@@ -173,13 +173,15 @@ test("what is one visitor's is never kept", async () => {
   }
 });
 
-test("a life that is not named shared counts only among visitors without cookies", async () => {
-  for (const [name, line, isShared] of [["life", "max-age=600", false], ["public", "public, max-age=600", true], ["shared", "s-maxage=600", true]]) {
+test("visitors with cookies share only what names itself shared", async () => {
+  const cases = [["life", { "cache-control": "max-age=600" }, false], ["tag", { etag: '"1"' }, false], ["public", { "cache-control": "public, max-age=600" }, true], ["shared", { "cache-control": "s-maxage=600" }, true]];
+  for (const [name, line, isShared] of cases) {
     const path = `/cookie-${name}`;
-    origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`), { "cache-control": line }));
-    await settled(path);
-    assert.match((await view(path, { cookie: "a=1" })).text, isShared ? /for anyone/ : /for a=1/, line);
-    assert.match((await view(path)).text, /for anyone/, line);
+    origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`), line));
+    for (let i = 0; i < 4; i++) await view(path);
+    await new Promise((done) => setTimeout(done, 100));
+    assert.match((await view(path, { cookie: "a=1" })).text, isShared ? /for anyone/ : /for a=1/, name);
+    assert.match((await view(path)).text, /for anyone/, name);
   }
   origin.route("/cookie-first", (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`), { "cache-control": "max-age=600" }));
   for (let i = 0; i < 3; i++) await view("/cookie-first", { cookie: "a=1" });

@@ -11,8 +11,7 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
  * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
- * @property {boolean} forAll  the origin names it shared; else its life counts only among visitors without cookies, for many
- *   a site says `max-age` and means the browser it made the page for
+ * @property {boolean} forAll  the origin names it shared; else it stands only among visitors without cookies
  */
 
 /** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`. */
@@ -39,12 +38,16 @@ export function mayShare(request) {
   return request.method === "GET" && !headers.has("authorization") && !headers.has("range") && !directives(headers.get("cache-control")).has("no-store");
 }
 
-/** Whether a visitor's browser sent anything by which a site could have made the page for this visitor alone. */
-const isKnown = (request) => request.headers.has("cookie");
+/**
+ * Whether a visitor may share what stands under a lease. Many a site makes pages by cookie, says `max-age` or sends a tag,
+ * and means the browser it made the page for.
+ */
+export function isFor(request, lease) {
+  return lease.forAll || !request.headers.has("cookie");
+}
 
-/** Whether the origin has to be asked although the lease runs: it may not count for this visitor, or a reload asks for it. */
-export function wantsOrigin(request, lease) {
-  if (!lease.forAll && isKnown(request)) return true;
+/** Whether a visitor asks for the origin's own word (a reload). */
+export function wantsOrigin(request) {
   const asked = directives(request.headers.get("cache-control"));
   return asked.has("no-cache") || asked.get("max-age") === "0" || (asked.size === 0 && directives(request.headers.get("pragma")).has("no-cache"));
 }
@@ -52,8 +55,8 @@ export function wantsOrigin(request, lease) {
 /**
  * The lease of an answer; nothing where it must not be kept for others.
  *
- * An answer without a life that counts is kept only under an entity tag, and asked about at each view with the visitor's own
- * headers: an origin that makes pages by cookie without saying so then gives another tag.
+ * An answer without a stated life is kept only under an entity tag, and asked about at each view with the visitor's own
+ * headers.
  *
  * @param {Request} request
  * @param {{ status: number, headers: Headers }} response
@@ -68,8 +71,7 @@ export function leaseOf(request, response, now) {
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (headers.get("content-security-policy")?.includes("'nonce-")) return undefined;
   const lease = granted(headers, now);
-  if (!lease.forAll && isKnown(request)) lease.freshUntil = lease.renewUntil = lease.rescueUntil = now;
-  return lease.freshUntil > now || headers.has("etag") ? lease : undefined;
+  return isFor(request, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
 }
 
 /** The lease that headers grant from now on. */

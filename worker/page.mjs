@@ -4,7 +4,7 @@
 import { STALE_HEADERS } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 import { splice } from "./skeleton.mjs";
-import { find, isSame, keep, mayRescue, renew, standing } from "./skeletons.mjs";
+import { WORK_MILLIS, find, isSame, keep, mayRescue, renew, standing } from "./skeletons.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
@@ -43,7 +43,7 @@ export async function page(request, env, ctx, engine) {
   const entry = rewriting && plan ? find(request, address, plan) : undefined;
   const use = entry && standing(entry, request, Date.now());
   if (use === "fresh" || use === "renew") {
-    if (use === "renew") renewLater(entry, request, address, plan, env, ctx);
+    if (use === "renew") renewLater(entry, request, address, plan, env, ctx, engine);
     if (plan.age === "stale") refresh(env, ctx, engine);
     return serve(entry, [], plan, env, ctx, engine);
   }
@@ -59,10 +59,10 @@ export async function page(request, env, ctx, engine) {
   if (!plan || response.webSocket) return response;
   if (entry && isSame(entry, response)) {
     renew(entry, request, response, Date.now());
-    response.body?.cancel();
+    unread(response);
     return serve(entry, response.headers.getSetCookie(), plan, env, ctx, engine);
   }
-  if (entry && response.status >= 500 && mayRescue(entry, request, Date.now())) return serve(entry, [], plan, env, ctx, engine);
+  if (entry && response.status >= 500 && mayRescue(entry, Date.now())) return serve(entry, [], plan, env, ctx, engine);
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;
@@ -82,13 +82,23 @@ function refresh(env, ctx, engine) {
 }
 
 /** Asks the origin behind the response whether a page is still the same; one request at a time. */
-function renewLater(entry, request, address, plan, env, ctx) {
-  if (entry.asking) return;
-  entry.asking = true;
+function renewLater(entry, request, address, plan, env, ctx, engine) {
+  if (Date.now() < entry.askingSince + WORK_MILLIS) return;
+  entry.askingSince = Date.now();
   const asking = askOrigin(request, env, plan.token, { url: address, rewriting: true, known: entry.headers })
-    .then((response) => (isSame(entry, response) ? renew(entry, request, response, Date.now()) : keep(request, address, response, plan, Date.now())))
-    .finally(() => (entry.asking = false));
+    .then(async (response) => {
+      if (isSame(entry, response)) renew(entry, request, response, Date.now());
+      else if (rewritable(response, engine)) await keep(request, address, response, plan, Date.now());
+      unread(response);
+    })
+    .catch((error) => console.error("a page was not renewed", String(error)))
+    .finally(() => (entry.askingSince = 0));
   ctx.waitUntil(asking);
+}
+
+/** Lets go of a body that nobody reads. */
+function unread(response) {
+  response.body?.cancel().catch(() => {});
 }
 
 /** A page from its skeleton: no parsing, and every byte is there before the first one leaves. */

@@ -1,7 +1,7 @@
 // The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
 // used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
 
-import { STALE_HEADERS, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 
 /** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
@@ -25,16 +25,21 @@ const RENEW_MILLIS = 1_000;
  * @property {string | null} csp  its content security policy
  * @property {number} renewedMillis  when the origin's headers were taken over last
  * @property {import("./freshness.mjs").Lease} lease
- * @property {boolean} asking  whether somebody is asking the origin behind a response
+ * @property {number} askingSince  when somebody began to ask the origin behind a response
  */
 
 /** By key, in the order of use. @type {Map<string, Kept>} */
 const kept = new Map();
 let total = 0;
-/** By address: what its answers vary by, and the version seen last. @type {Map<string, { vary: string[], version: string | null }>} */
+/**
+ * By address: what its answers vary by, the version seen last, and whether it was too large.
+ * @type {Map<string, { vary: string[], version: string | null, isLarge: boolean }>}
+ */
 const addresses = new Map();
-/** Keys that are being cut right now. */
-const cutting = new Set();
+/** Keys that are being cut, with the time since when. @type {Map<string, number>} */
+const cutting = new Map();
+/** Work behind a response ends by then; what was cut off with its request must not hold up the next one for ever. */
+export const WORK_MILLIS = 30_000;
 
 /** One page in one variant, for one set of slots. */
 function keyOf(request, address, vary, plan) {
@@ -50,7 +55,7 @@ export function find(request, address, plan) {
   if (!known || !mayShare(request)) return undefined;
   const key = keyOf(request, address, known.vary, plan);
   const entry = kept.get(key);
-  if (!entry) return undefined;
+  if (!entry || !isFor(request, entry.lease)) return undefined;
   kept.delete(key);
   kept.set(key, entry);
   return entry;
@@ -58,14 +63,14 @@ export function find(request, address, plan) {
 
 /** How a page that is kept may be used at this moment. @returns {"fresh" | "renew" | "ask"} */
 export function standing(entry, request, now) {
-  if (wantsOrigin(request, entry.lease)) return "ask";
+  if (wantsOrigin(request)) return "ask";
   if (now < entry.lease.freshUntil) return "fresh";
   return now < entry.lease.renewUntil ? "renew" : "ask";
 }
 
 /** Whether it may stand in for an origin that fails. */
-export function mayRescue(entry, request, now) {
-  return now < entry.lease.rescueUntil && !wantsOrigin(request, entry.lease);
+export function mayRescue(entry, now) {
+  return now < entry.lease.rescueUntil;
 }
 
 /** Whether an answer of the origin is the page that is kept: because it says so, or by its tag. */
@@ -82,9 +87,7 @@ export function renew(entry, request, response, now) {
   for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
   const lease = leaseOf(request, { status: 200, headers }, now);
   if (!lease) return drop(entry.key);
-  Object.assign(entry, dressed(headers), { renewedMillis: now });
-  // What was granted before still stands: a visitor with cookies may be granted less than others were.
-  if (lease.freshUntil >= entry.lease.freshUntil) entry.lease = lease;
+  Object.assign(entry, dressed(headers), { lease, renewedMillis: now });
 }
 
 /** What every view of a kept page needs of its headers. */
@@ -108,18 +111,22 @@ export function keep(request, address, response, plan, now) {
   if (!lease) return undefined;
   if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
   const vary = varyOf(response.headers);
-  addresses.set(address, { vary, version });
+  const about = { vary, version, isLarge: known?.isLarge === true && known.version === version };
+  addresses.set(address, about);
   if (lease.freshUntil <= now && known?.version !== version) return undefined;
-  if (Number(response.headers.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  if (about.isLarge || Number(response.headers.get("content-length") ?? 0) > MAX_BYTES) return undefined;
   const key = keyOf(request, address, vary, plan);
-  if (cutting.has(key)) return undefined;
-  cutting.add(key);
+  if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return undefined;
+  cutting.set(key, now);
   const copy = response.clone();
   const headers = new Headers(response.headers);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
   const selectors = plan.slots.map((slot) => slot.css);
   return cut(copy, selectors)
-    .then((skeleton) => skeleton && store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, asking: false }))
+    .then((skeleton) => {
+      about.isLarge = skeleton === undefined;
+      if (skeleton) store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, askingSince: 0 });
+    })
     .catch((error) => console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
 }
