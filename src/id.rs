@@ -158,6 +158,7 @@ fn parse_hex(text: &str) -> Option<[u8; 16]> {
 }
 
 /// The value of each character, 255 where it is no digit.
+#[allow(clippy::indexing_slicing, reason = "made by the compiler, which refuses a wrong index")]
 const DIGITS: [u8; 256] = {
     let mut digits = [255; 256];
     let mut value = 0;

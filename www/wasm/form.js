@@ -131,8 +131,10 @@ export class Form {
     this.#arms = new Int32Array(buffer, this.#sheet.arms(), this.#sheet.n_slots);
   }
 
-  /** Gives the memory back. */
+  /** Gives the memory back. Whoever asks the form after that gets an error. */
   free() {
     this.#sheet.free();
+    // Nothing may be written where others live now; without a view `arms` asks the sheet first, which is no more.
+    this.#texts = new Uint8Array(0);
   }
 }

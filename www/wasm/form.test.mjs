@@ -91,4 +91,5 @@ test("what a form can't take is refused, and the next visit is as good as ever",
   assert.throws(() => form.arms(hex(1), hex(2), [["/"]]), /path is neither/);
   assert.deepEqual([...form.arms(hex(1), hex(2), facts)], before);
   form.free();
+  assert.throws(() => form.arms(hex(1), hex(2), facts));
 });
