@@ -56,7 +56,7 @@ impl Moment {
 /// What a page view gets.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Parts split by NUL: head as in [`Head`], then per slot its selector, its HTML and the length of its events.
+    /// Parts split by NUL: head as in `Head`, then per slot its selector, its HTML and the length of its events.
     pub text: String,
     /// Events in their binary form: first those of reaching the page, then those of each slot that is served.
     pub events: Vec<u8>,

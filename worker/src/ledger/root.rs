@@ -40,7 +40,7 @@ struct Inner {
     writer: Writer,
     /// When the alarm will ring; zero: not set by this instance.
     alarm_millis: Cell<u64>,
-    /// The next alarm also looks after what nobody asked for: see [`Root::look_after`].
+    /// The next alarm also looks after what nobody asked for: see `look_after`.
     looks: Cell<bool>,
     /// The next alarm tries dead letters.
     delivers: Cell<bool>,
