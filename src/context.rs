@@ -1,6 +1,7 @@
 //! What is known of one visit; missing is explicit and nothing here identifies anybody.
 
 use crate::crawler;
+use crate::seed::HOUR_MILLIS;
 use serde_json::{Map, Value};
 
 /// Kind of device, as coarse as it can be and still choose an image.
@@ -102,7 +103,7 @@ impl Context {
             "country" => text(&self.country),
             "language" => text(&self.language),
             "device" => Some(Value::from(self.device.as_str())),
-            "hour" => Some(Value::from(self.time_millis / 3_600_000 % 24)),
+            "hour" => Some(Value::from(self.time_millis / HOUR_MILLIS % 24)),
             // 1 January 1970 was a Thursday, day 4.
             "weekday" => Some(Value::from((self.time_millis / 86_400_000 + 3) % 7 + 1)),
             _ => self.attributes.get(name).cloned(),

@@ -13,7 +13,7 @@ const status = {
   refused: { late: 3 },
   repeated: 1,
   shards: [{ version: 10 }, { version: 32 }],
-  dead_letters: 0,
+  dead_letters: 0, dead_events: 0,
 };
 const page = (change) => pageOfStatus(JSON.stringify({ ...status, ...change }));
 

@@ -5,8 +5,10 @@ import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
 import { page } from "./page.mjs";
 import { failOpen, passThrough, problem } from "./origin.mjs";
+import { forget } from "./skeletons.mjs";
 
 const API = "/_edgeloom/";
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const state = wasm.__worker_init_state();
 const pending = new Set();
 let generation = 0;
@@ -116,7 +118,10 @@ export default {
     }
     // Nothing of ours ever touches a body on its way to the origin, or an upgrade.
     if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
-      return passThrough(request, env, ask);
+      const answer = await passThrough(request, env, ask);
+      // What a visitor changed is not shown as it was before.
+      if (!SAFE_METHODS.has(request.method) && answer.status < 400) forget(request.url);
+      return answer;
     }
     try {
       return await page(request, env, ctx, engine);

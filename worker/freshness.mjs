@@ -23,6 +23,9 @@ export function directives(line) {
   return found;
 }
 
+/** Lines about who may keep an answer, those for caches like us first (RFC 9213; the last but one is the older custom). */
+const CACHE_HEADERS = ["cloudflare-cdn-cache-control", "cdn-cache-control", "surrogate-control", "cache-control"];
+
 /** Names in a `Vary` line that can tell visitors apart as finely as a name would: such an answer is nobody else's. */
 const PERSONAL = new Set(["*", "cookie", "authorization"]);
 
@@ -66,27 +69,30 @@ export function wantsOrigin(request) {
 export function leaseOf(request, response, now) {
   const { headers } = response;
   if (!mayShare(request) || response.status !== 200 || headers.has("set-cookie")) return undefined;
-  const said = directives(headers.get("cdn-cache-control") ?? headers.get("cache-control"));
-  if (said.has("no-store") || said.has("private") || varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
+  const all = CACHE_HEADERS.map((name) => directives(headers.get(name)));
+  // Whoever is told not to keep it, we are not asked to.
+  if (all.some((said) => said.has("no-store") || said.has("private"))) return undefined;
+  if (varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
   // A nonce is made for one answer; the next one's header would not fit this body.
-  if (headers.get("content-security-policy")?.includes("'nonce-")) return undefined;
+  if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;
   const lease = granted(headers, now);
   return isFor(request, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
 }
 
-/** The lease that headers grant from now on. */
+/** The lease that headers grant from now on: by the first line that is meant for caches like us, else by that for all. */
 function granted(headers, now) {
-  const said = directives(headers.get("cdn-cache-control") ?? headers.get("cache-control"));
-  const millis = (name) => {
-    const seconds = Number(said.get(name));
-    return said.has(name) && seconds >= 0 ? seconds * 1_000 : undefined;
-  };
-  const life = said.has("no-cache") ? 0 : (millis("s-maxage") ?? millis("max-age") ?? expires(headers, now) ?? 0);
+  const line = CACHE_HEADERS.find((name) => directives(headers.get(name)).size > 0) ?? "cache-control";
+  const said = directives(headers.get(line));
+  const isTargeted = line !== "cache-control";
+  // A life that is no number is over.
+  const millis = (name) => (said.has(name) ? (/^\d+$/.test(said.get(name)) ? Number(said.get(name)) * 1_000 : 0) : undefined);
+  const stated = millis("s-maxage") ?? millis("max-age") ?? (isTargeted ? undefined : expires(headers, now)) ?? 0;
+  const life = said.has("no-cache") ? 0 : stated;
   const age = Math.max(0, Number(headers.get("age")) || 0) * 1_000;
   const freshUntil = now + Math.max(0, life - age);
   const strict = ["no-cache", "must-revalidate", "proxy-revalidate"].some((name) => said.has(name));
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
-  const forAll = said.has("public") || said.has("s-maxage") || headers.has("cdn-cache-control");
+  const forAll = said.has("public") || said.has("s-maxage") || isTargeted;
   return { freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll };
 }
 

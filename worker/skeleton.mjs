@@ -1,6 +1,8 @@
 // A page cut at its slots: literal bytes and the slots between them. The runtime's own parser finds them once, by marks it
 // leaves around their contents; every later view is spliced together without parsing. It decides nothing and keeps nothing.
 
+import { joined } from "./outbox.mjs";
+
 /** A larger page is not worth the memory: it streams. */
 export const MAX_BYTES = 1024 * 1024;
 
@@ -27,7 +29,11 @@ export async function cut(response, selectors) {
   const rewriter = new HTMLRewriter();
   let n = 0;
   selectors.forEach((css, slot) => {
-    rewriter.on(css, { element: (element) => mark(element, secret, slot, n++) });
+    try {
+      rewriter.on(css, { element: (element) => mark(element, secret, slot, n++) });
+    } catch {
+      // The slot stays as it is, as it does where pages stream.
+    }
   });
   const bytes = await read(rewriter.transform(response));
   return bytes && parse(bytes, secret);
@@ -54,13 +60,7 @@ async function read(response) {
     if (length > MAX_BYTES) return undefined;
     pieces.push(piece);
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
+  return joined(pieces);
 }
 
 /** From marked bytes to literals and slots. */

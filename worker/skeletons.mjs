@@ -36,28 +36,33 @@ let total = 0;
  * @type {Map<string, { vary: string[], version: string | null, isLarge: boolean }>}
  */
 const addresses = new Map();
+/** A longer address costs more to remember than its page costs to parse. */
+const MAX_ADDRESS_CHARS = 2_048;
 /** Keys that are being cut, with the time since when. @type {Map<string, number>} */
 const cutting = new Map();
 /** Work behind a response ends by then; what was cut off with its request must not hold up the next one for ever. */
 export const WORK_MILLIS = 30_000;
 
 /** One page in one variant, for one set of slots. */
-function keyOf(request, address, vary, plan) {
+function keyOf({ request, address, plan }, vary) {
   let key = address;
   for (const name of vary) key += `\n${request.headers.get(name) ?? ""}`;
-  for (const slot of plan.slots) key += `\n${slot.css}`;
+  for (const slot of plan.slots) key += `\0${slot.css}`;
   return key;
 }
 
-/** What is kept of a page, fresh or not; nothing where this request must not be answered from it. */
-export function find(request, address, plan) {
-  const known = addresses.get(address);
-  if (!known || !mayShare(request)) return undefined;
-  const key = keyOf(request, address, known.vary, plan);
-  const entry = kept.get(key);
-  if (!entry || !isFor(request, entry.lease)) return undefined;
-  kept.delete(key);
-  kept.set(key, entry);
+/**
+ * What is kept of a page, fresh or not; nothing where this request must not be answered from it.
+ *
+ * @param {import("./page.mjs").View} view
+ */
+export function find(view) {
+  const known = addresses.get(view.address);
+  if (!known || !mayShare(view.request)) return undefined;
+  const entry = kept.get(keyOf(view, known.vary));
+  if (!entry || !isFor(view.request, entry.lease)) return undefined;
+  kept.delete(entry.key);
+  kept.set(entry.key, entry);
   return entry;
 }
 
@@ -74,16 +79,18 @@ export function mayRescue(entry, now) {
 }
 
 /** Whether an answer of the origin is the page that is kept: because it says so, or by its tag. */
-export function isSame(entry, response) {
+export function isSame({ request }, entry, response, now) {
   if (response.status === 304) return true;
-  const tag = response.status === 200 ? response.headers.get("etag") : null;
-  return tag !== null && tag === entry.headers.get("etag");
+  const tag = response.headers.get("etag");
+  return tag !== null && tag === entry.headers.get("etag") && leaseOf(request, response, now) !== undefined;
 }
 
 /** The page is still the same: the headers of the newer answer replace those kept, and say how long it stands from now on. */
-export function renew(entry, request, response, now) {
+export function renew({ request }, entry, response, now) {
   if (now < entry.renewedMillis + RENEW_MILLIS) return;
   const { headers } = entry;
+  // The age was that of the answer before.
+  headers.delete("age");
   for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
   const lease = leaseOf(request, { status: 200, headers }, now);
   if (!lease) return drop(entry.key);
@@ -99,36 +106,45 @@ function dressed(headers) {
 }
 
 /**
- * Takes a copy of an answer where a skeleton of it is allowed and worth it: at once where the origin grants it a life, else
- * when the same version came twice (a page that is made anew for each view would be cut for nothing).
+ * Takes a copy of an answer where a skeleton of it is allowed, once the same version came twice: a page that is made anew
+ * for each view, or an address that nobody visits again, would be cut for nothing.
  *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response  of a kind that the runtime can rewrite
+ * @param {number} now  milliseconds since the epoch
  * @returns {Promise<void> | undefined}  the work of cutting, to be kept alive behind the response
  */
-export function keep(request, address, response, plan, now) {
-  const lease = leaseOf(request, response, now);
-  const version = response.headers.get("etag");
-  const known = addresses.get(address);
-  if (!lease) return undefined;
+export function keep(view, response, now) {
+  const { headers: answered } = response;
+  const lease = leaseOf(view.request, response, now);
+  if (!lease || view.address.length > MAX_ADDRESS_CHARS) return undefined;
+  const version = answered.get("etag") ?? answered.get("last-modified");
+  const known = addresses.get(view.address);
   if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
-  const vary = varyOf(response.headers);
-  const about = { vary, version, isLarge: known?.isLarge === true && known.version === version };
-  addresses.set(address, about);
-  if (lease.freshUntil <= now && known?.version !== version) return undefined;
-  if (about.isLarge || Number(response.headers.get("content-length") ?? 0) > MAX_BYTES) return undefined;
-  const key = keyOf(request, address, vary, plan);
+  const isSeen = known?.version === version;
+  const about = { vary: varyOf(answered), version, isLarge: isSeen && known.isLarge };
+  addresses.set(view.address, about);
+  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  const key = keyOf(view, about.vary);
   if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return undefined;
   cutting.set(key, now);
-  const copy = response.clone();
-  const headers = new Headers(response.headers);
+  const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  const selectors = plan.slots.map((slot) => slot.css);
-  return cut(copy, selectors)
+  const selectors = view.plan.slots.map((slot) => slot.css);
+  return cut(response.clone(), selectors)
     .then((skeleton) => {
       about.isLarge = skeleton === undefined;
-      if (skeleton) store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, askingSince: 0 });
+      // Not when the page was forgotten meanwhile.
+      if (skeleton && addresses.get(view.address) === about) store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, askingSince: 0 });
     })
     .catch((error) => console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
+}
+
+/** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */
+export function forget(address) {
+  if (!addresses.delete(address)) return;
+  for (const key of [...kept.keys()]) if (key.startsWith(address) && /^[\n\0]/.test(key.slice(address.length))) drop(key);
 }
 
 const sizeOf = (entry) => entry.skeleton.bytes + entry.key.length + ENTRY_BYTES;
@@ -143,7 +159,8 @@ function store(entry) {
   }
 }
 
-function drop(key) {
+/** Lets go of what is kept under a key. */
+export function drop(key) {
   const entry = kept.get(key);
   if (!entry) return;
   kept.delete(key);

@@ -172,7 +172,11 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn changed_bytes_are_refused_or_read_as_they_are_written(at in 0_usize..110, bits in 1_u8..) {
+            let mut bytes = bytes_of(&[Event::exposure(&sample(), None), buy(&sample(), 2.5)]);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= bits;
+            }
             if let Some(events) = Event::read_all(&bytes) {
                 prop_assert_eq!(bytes_of(&events), bytes);
             }

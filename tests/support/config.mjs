@@ -25,7 +25,7 @@ export default {
   },
 };`;
 
-/** The rate limit binding; bindings of the worker crate know it by the name of its class. */
+/** The rate limit binding; the runtime knows it by the name of its class. */
 const RATE_LIMIT = `
 class Ratelimit {
   #counts = new Map();

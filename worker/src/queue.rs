@@ -8,7 +8,7 @@ use crate::ledger::{overflow, root_call};
 use crate::platform::{self, Env, Message, MessageBatch, console_error};
 use edgeloom::event::Event;
 
-/// Events of one call: some 300 KB, a third of a second of a shard's time.
+/// Events of one call: 250 KB at most, a tenth of a second of a shard's time.
 const MAX_EVENTS: usize = 1_000;
 /// Queues of this ending hold what was tried too often.
 const DEAD: &str = "-dead";

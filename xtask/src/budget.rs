@@ -39,7 +39,7 @@ const ITEMS: [Item; 6] = [
         limit_bytes: Some(250_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
-    // entry.mjs, page.mjs and the glue in one, minified.
+    // The modules beside the wasm and its glue in one, minified.
     Item { name: "Worker script", files: ("build/bundle", ".js"), unit: Unit::Gzip, limit_bytes: None },
     Item { name: "web wasm", files: ("build/web", ".wasm"), unit: Unit::Brotli, limit_bytes: None },
     Item { name: "web glue", files: ("build/web", ".js"), unit: Unit::Brotli, limit_bytes: None },

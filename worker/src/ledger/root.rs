@@ -267,7 +267,14 @@ impl Inner {
     /// The alarm: publishes what was learned meanwhile.
     async fn publish_learned(&self) -> Result<()> {
         let tables = Store::open(&self.state)?;
-        let again = self.looks.take() && self.look_after(&tables).await?;
+        let mut again = false;
+        if self.looks.take() {
+            // What was learned is published all the same.
+            again = self.look_after(&tables).await.unwrap_or_else(|error| {
+                console_error!("root: not looked after: {error}");
+                false
+            });
+        }
         let Some(version) = tables.meta(Meta::Published)? else { return Ok(()) };
         publish::build(&tables, &version)?;
         self.writer.write(&self.state, &self.env, &self.settings, again).await

@@ -26,12 +26,13 @@ use worker_sys::DurableObjectState;
 const GROUP_MILLIS: u64 = 5;
 /// A group of this many events does not wait any longer.
 const GROUP_EVENTS: usize = 2_000;
-/// Largest call: 1,000 imported events of 500 bytes and room.
+/// Largest call: 2,000 events of 250 bytes at most, and refusals.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// How long tokens are kept after their decision: the longest window there is (336 hours, plus the hour of a shared
-/// receipt) and five days for what comes by way of the queue. While letters wait in the root none is forgotten at all.
-/// Events of forgotten days are refused, for a repeat would no longer be known.
-const KEEP_MILLIS: u64 = (336 + 1 + 5 * 24) * HOUR_MILLIS;
+/// receipt) and four weeks for what comes by way of the queues: the overflow and its dead letters, a fortnight each. While
+/// letters wait in the root none is forgotten at all. Events of forgotten days are refused, for a repeat would no longer
+/// be known.
+const KEEP_MILLIS: u64 = (336 + 1 + 28 * 24) * HOUR_MILLIS;
 /// Rows deleted per alarm: a deletion is a write, and others wait for it.
 const FORGET_ROWS: u64 = 2_000;
 
@@ -150,6 +151,10 @@ impl Inner {
 
     fn commit_group(&self) {
         let group = self.waiting.take();
+        // Committed for its size before its time was up.
+        if group.is_empty() {
+            return;
+        }
         let batches: Vec<&Batch> = group.iter().map(|waiting| &waiting.batch).collect();
         let outcomes: Vec<Option<Outcomes>> = match self.commit(&batches) {
             Ok(outcomes) => outcomes.into_iter().map(Some).collect(),
@@ -230,8 +235,13 @@ impl Inner {
     /// The alarm: tells the root what was counted so far, and forgets old tokens.
     async fn report(&self) {
         self.alarm_millis.set(0);
+        let forgets = self.is_time_to_forget();
+        if forgets {
+            // Told again, whether it changed or not: only the root knows at this moment whether letters wait there.
+            self.pushed.set(0);
+        }
         let again = match self.push().await {
-            Ok(may_forget) => may_forget && self.forget(),
+            Ok(may_forget) => forgets && may_forget && self.forget(),
             Err(error) => {
                 console_error!("shard: the root did not take the statistics: {error}");
                 true
@@ -244,7 +254,7 @@ impl Inner {
 
     /// Brings the root up to date. Returns whether tokens may be forgotten: not while events wait there that may be repeats.
     async fn push(&self) -> Result<bool> {
-        let Some((version, bytes)) = self.unpushed()? else { return Ok(true) };
+        let Some((version, bytes)) = self.unpushed()? else { return Ok(false) };
         let (name, number) = (self.name(), version.to_string());
         let lines = [("x-name", name.as_str()), ("x-version", number.as_str())];
         let answer = root_call::post(&self.env, &self.settings.site, "/shard", &lines, &bytes).await?;
@@ -269,12 +279,14 @@ impl Inner {
         Ok(Some((tally.version, bytes)))
     }
 
-    /// Forgets some old tokens, once an hour. Returns whether there is more to do at once.
+    /// Once an hour.
+    fn is_time_to_forget(&self) -> bool {
+        self.forgot_millis.get() + HOUR_MILLIS <= now_millis()
+    }
+
+    /// Forgets some old tokens. Returns whether there is more to do at once.
     fn forget(&self) -> bool {
         let now = now_millis();
-        if self.forgot_millis.get() + HOUR_MILLIS > now {
-            return false;
-        }
         // Read again at the next commit: it holds the day up to which this forgets.
         self.tally.take();
         match store::forget(&self.state, now.saturating_sub(KEEP_MILLIS), FORGET_ROWS) {

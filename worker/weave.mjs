@@ -1,0 +1,128 @@
+// A page streams through the runtime's rewriter, and its slots are filled on the way. What is learned meanwhile: which slots
+// swallow the rest of their page, because nobody closes them.
+
+import { STALE_HEADERS } from "./freshness.mjs";
+import { later } from "./outbox.mjs";
+
+/** Selectors whose element was not closed in some page: filled, it swallows what follows, so it is left alone from then on. */
+const unclosed = new Set();
+/**
+ * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
+ * may pass before it is watched again.
+ */
+const sound = new Map();
+/** A page that doesn't name its version is watched again after so many views. */
+const UNWATCHED_VIEWS = 15;
+
+/**
+ * Fills the slots of an answer.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response
+ */
+export function weave(view, response) {
+  const { slots } = view.plan;
+  const rewriter = new HTMLRewriter();
+  const version = versionOf(response, slots);
+  const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version) };
+  for (const slot of slots) {
+    if (unclosed.has(slot.css)) continue;
+    try {
+      rewriter.on(slot.css, { element: (element) => fill(element, slot, page) });
+    } catch (error) {
+      console.error("slot kept its content", slot.css, String(error));
+    }
+  }
+  const csp = response.headers.get("content-security-policy");
+  rewriter.onDocument({
+    end(end) {
+      try {
+        const seen = slots.filter((slot) => slot.seen && !slot.open);
+        if (page.watched) learn(view, version, page);
+        if (seen.length === 0) return;
+        if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
+        const tail = tailUnder(view, csp);
+        if (tail) end.append(tail, { html: true });
+      } catch (error) {
+        console.error("page kept its end", String(error));
+      }
+    },
+  });
+  const woven = rewriter.transform(response);
+  const answer = new Response(woven.body, woven);
+  for (const name of STALE_HEADERS) answer.headers.delete(name);
+  answer.headers.set("cache-control", "private, no-store");
+  personalise(answer.headers, view.plan);
+  return answer;
+}
+
+/** The end of a page, as far as its content security policy lets it. */
+export function tailUnder({ plan, engine }, csp) {
+  return csp === null ? plan.tail : (engine.ask((wasm) => wasm.tail(plan.tail, csp)) ?? "");
+}
+
+/** What a page's headers say of its decision. */
+export function personalise(headers, plan) {
+  if (plan.timing) headers.append("server-timing", plan.timing);
+  if (plan.cookie) headers.append("set-cookie", plan.cookie);
+}
+
+/** What the origin calls this version of the page, if it says, with the slots that were looked for. */
+function versionOf(response, slots) {
+  const name = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
+  return `${name}\n${slots.map((slot) => slot.css).join("\n")}`;
+}
+
+const isNamed = (version) => !version.startsWith("\n");
+
+/** Watching the ends of elements costs a third of a view, so a page that was found sound is mostly filled without. */
+function isWatched(address, version) {
+  const known = sound.get(address);
+  return known?.version !== version || known.left-- <= 0;
+}
+
+/** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
+function fill(element, slot, page) {
+  if (page.inside > 0) {
+    page.nested = true;
+    return;
+  }
+  try {
+    if (slot.fault) throw new Error("as the fault suite asked");
+    // Also where nothing is inserted: a slot that could not be filled must count on neither side of a comparison.
+    if (page.watched) watch(element, slot, page);
+    if (slot.html) element.setInnerContent(slot.html, { html: true });
+    slot.seen = true;
+  } catch (error) {
+    page.failed = true;
+    console.error("slot kept its content", slot.css, String(error));
+  }
+}
+
+/** Notes where a slot's element ends; throws for elements without an end, such as images, before anything is changed. */
+function watch(element, slot, page) {
+  const { tagName } = element;
+  const depth = slot.html ? 1 : 0;
+  element.onEndTag((end) => {
+    page.inside -= depth;
+    // The end of a parent also ends what was never closed, and what stood between them is lost.
+    if (end.name === tagName) slot.open--;
+  });
+  page.inside += depth;
+  slot.open++;
+}
+
+/** At the end of a watched page: which slots are to be left alone, or that it needs no watching. */
+function learn({ plan, address }, version, page) {
+  const open = plan.slots.filter((slot) => slot.open > 0);
+  for (const slot of open) {
+    if (unclosed.size > 1_000) unclosed.clear();
+    unclosed.add(slot.css);
+    console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css);
+  }
+  // With a slot that kept its content, nothing is known of what a filled one would do to the slots inside it.
+  const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);
+  if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);
+  if (sound.size > 1_000) sound.clear();
+  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
+}
