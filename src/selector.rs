@@ -40,7 +40,29 @@ pub enum SelectorFault {
     Namespace,
     /// A backslash or a control character.
     Escape,
+    /// An element whose content is no markup, or that is the page itself.
+    Unfillable {
+        /// Its name.
+        found: &'static str,
+    },
 }
+
+/// Elements that can't hold a block: a block in one of them would be code, a title or plain text, or replace the page.
+const UNFILLABLE: [&str; 13] = [
+    "html",
+    "head",
+    "title",
+    "script",
+    "style",
+    "textarea",
+    "xmp",
+    "iframe",
+    "noembed",
+    "noframes",
+    "plaintext",
+    "select",
+    "option",
+];
 
 impl fmt::Display for SelectorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,6 +81,12 @@ impl fmt::Display for SelectorError {
                 f.write_str("more than one condition in :not(); hint: use :not(a):not(b)")
             }
             SelectorFault::Namespace => f.write_str("namespace; hint: leave it out"),
+            SelectorFault::Unfillable { found } => {
+                write!(
+                    f,
+                    "'{found}' can't hold a block; hint: choose an element of the page's body, such as a div"
+                )
+            }
             SelectorFault::Escape => f.write_str(
                 "escape or control character; hint: match with an attribute in quotes, [id=\"…\"]",
             ),
@@ -112,11 +140,19 @@ impl<'a> Parser<'a> {
     /// Elements below elements. The rewriter knows an element's ancestors and nothing that stands beside it.
     fn complex(&mut self) -> Step {
         self.space();
-        self.compound()?;
+        let mut last = (self.at, self.compound()?);
         loop {
             let spaced = self.space();
             match self.peek() {
-                None | Some(',') => return Ok(()),
+                None | Some(',') => {
+                    let (offset, name) = last;
+                    return match UNFILLABLE.iter().find(|element| element.eq_ignore_ascii_case(name)) {
+                        Some(found) => {
+                            Err(SelectorError { offset, fault: SelectorFault::Unfillable { found } })
+                        }
+                        None => Ok(()),
+                    };
+                }
                 Some('>') => {
                     self.eat('>');
                     self.space();
@@ -126,13 +162,15 @@ impl<'a> Parser<'a> {
                 Some(_) if spaced => {}
                 Some(_) => return Err(self.expected("a space, '>' or ','")),
             }
-            self.compound()?;
+            last = (self.at, self.compound()?);
         }
     }
 
-    /// One element: its name, or what it has.
-    fn compound(&mut self) -> Step {
+    /// One element: its name, or what it has. Returns the name, empty where it has none.
+    fn compound(&mut self) -> Result<&'a str, SelectorError> {
+        let start = self.at;
         let named = self.eat('*') || self.name();
+        let name = self.source.get(start..self.at).unwrap_or_default();
         if named && self.peek() == Some('|') {
             return Err(self.fault(SelectorFault::Namespace));
         }
@@ -140,7 +178,7 @@ impl<'a> Parser<'a> {
         while self.simple()? {
             any = true;
         }
-        if any { Ok(()) } else { Err(self.expected("an element, '.class', '#id' or '[attribute]'")) }
+        if any { Ok(name) } else { Err(self.expected("an element, '.class', '#id' or '[attribute]'")) }
     }
 
     /// Reads one condition; `false` if none follows.
@@ -376,6 +414,21 @@ mod tests {
         }
         let marker = Place::of(&SlotId::new("home.hero-2_a").unwrap(), None).unwrap();
         assert!(rewriter_accepts(&marker.css()));
+    }
+
+    #[test]
+    fn elements_that_cannot_hold_a_block_are_refused() {
+        for (selector, offset, found) in [
+            ("html", 0, "html"),
+            ("main, SCRIPT[src]", 6, "script"),
+            ("head > title", 7, "title"),
+            (" textarea.x", 1, "textarea"),
+        ] {
+            let fault = SelectorFault::Unfillable { found };
+            assert_eq!(check(selector), Err(SelectorError { offset, fault }), "{selector}");
+        }
+        assert!(check("html body main").is_ok());
+        assert!(check("script-like").is_ok());
     }
 
     #[test]

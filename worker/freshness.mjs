@@ -26,6 +26,9 @@ export function directives(line) {
 /** Lines about who may keep an answer, those for caches like us first (RFC 9213; the last but one is the older custom). */
 const CACHE_HEADERS = ["cloudflare-cdn-cache-control", "cdn-cache-control", "surrogate-control", "cache-control"];
 
+/** What a lease is made from. */
+export const LEASE_HEADERS = [...CACHE_HEADERS, "expires", "date", "age", "vary", "etag", "last-modified"];
+
 /** Names in a `Vary` line that can tell visitors apart as finely as a name would: such an answer is nobody else's. */
 const PERSONAL = new Set(["*", "cookie", "authorization"]);
 

@@ -4,7 +4,7 @@
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 import { later } from "./outbox.mjs";
 import { splice } from "./skeleton.mjs";
-import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, renew, standing } from "./skeletons.mjs";
+import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
@@ -40,7 +40,7 @@ export async function page(request, env, ctx, engine) {
   const use = entry && standing(entry, request, Date.now());
   if (plan?.age === "stale") refresh(view);
   if (use === "renew") renewLater(view, entry);
-  if (use === "fresh" || use === "renew") return serve(view, entry, []);
+  if (use === "fresh" || use === "renew") return serve(view, entry);
 
   const answer = askOrigin(request, env, plan?.token, { url: view.address, rewriting, known: entry?.headers });
   if (plan?.age === "cold") {
@@ -73,7 +73,7 @@ function keptAnswer(view, entry, response) {
   else if (response.status < 500) drop(entry.key);
   if (!same && !(response.status >= 500 && mayRescue(entry, now))) return undefined;
   unread(response);
-  return serve(view, entry, same ? response.headers.getSetCookie() : []);
+  return serve(view, entry, same ? response : undefined);
 }
 
 /** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
@@ -111,15 +111,22 @@ function unread(response) {
   response.body?.cancel().catch(() => {});
 }
 
-/** A page from its skeleton: no parsing, and every byte is there before the first one leaves. */
-function serve(view, entry, cookies) {
+/**
+ * A page from its skeleton: no parsing, and every byte is there before the first one leaves. What the origin says to this
+ * visitor, where it was asked, is this visitor's.
+ */
+function serve(view, entry, response) {
   const { slots, reached } = view.plan;
-  const body = splice(entry.skeleton, slots, tailUnder(view, entry.csp));
+  const csp = response?.headers.get("content-security-policy") ?? entry.csp;
+  const body = splice(entry.skeleton, slots, tailUnder(view, csp));
   later(view, reached);
   for (const slot of slots) if (slot.seen) later(view, slot.events);
   const answer = new Response(body, { headers: entry.served });
+  if (response) {
+    for (const [name, value] of ownHeaders(response)) answer.headers.set(name, value);
+    for (const cookie of response.headers.getSetCookie()) answer.headers.append("set-cookie", cookie);
+  }
   personalise(answer.headers, view.plan);
-  for (const cookie of cookies) answer.headers.append("set-cookie", cookie);
   return answer;
 }
 

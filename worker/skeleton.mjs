@@ -2,6 +2,7 @@
 // leaves around their contents; every later view is spliced together without parsing. It decides nothing and keeps nothing.
 
 import { joined } from "./outbox.mjs";
+import { isPlace } from "./weave.mjs";
 
 /** A larger page is not worth the memory: it streams. */
 export const MAX_BYTES = 1024 * 1024;
@@ -41,6 +42,7 @@ export async function cut(response, selectors) {
 
 /** Marks both ends of an element's content; one without an end, or ended by its parent, gets no second mark and stays as it is. */
 function mark(element, secret, slot, n) {
+  if (!isPlace(element)) return;
   try {
     const { tagName } = element;
     element.onEndTag((end) => {

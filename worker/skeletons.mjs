@@ -1,7 +1,7 @@
 // The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
 // used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
 
-import { STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 
 /** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
@@ -13,8 +13,6 @@ const MAX_ADDRESSES = 2_000;
 
 /** What is not kept of an answer's headers: it was about that one transfer. */
 const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "set-cookie", "set-cookie2"];
-/** What a 304 says is taken over once in this time: a busy page without a life is asked about at each view. */
-const RENEW_MILLIS = 1_000;
 
 /**
  * @typedef {object} Kept
@@ -23,7 +21,6 @@ const RENEW_MILLIS = 1_000;
  * @property {Headers} headers  of the origin's answer
  * @property {Headers} served  those of them that a personalised page may have
  * @property {string | null} csp  its content security policy
- * @property {number} renewedMillis  when the origin's headers were taken over last
  * @property {import("./freshness.mjs").Lease} lease
  * @property {number} askingSince  when somebody began to ask the origin behind a response
  */
@@ -85,16 +82,23 @@ export function isSame({ request }, entry, response, now) {
   return tag !== null && tag === entry.headers.get("etag") && leaseOf(request, response, now) !== undefined;
 }
 
-/** The page is still the same: the headers of the newer answer replace those kept, and say how long it stands from now on. */
+/**
+ * The page is still the same: the newer answer says how long it stands from now on. Its other headers are for the visitor who
+ * asked, and stay out of what others are served.
+ */
 export function renew({ request }, entry, response, now) {
-  if (now < entry.renewedMillis + RENEW_MILLIS) return;
   const { headers } = entry;
   // The age was that of the answer before.
   headers.delete("age");
-  for (const [name, value] of response.headers) if (!TRANSFER_HEADERS.includes(name)) headers.set(name, value);
+  for (const name of LEASE_HEADERS) if (response.headers.has(name)) headers.set(name, response.headers.get(name));
   const lease = leaseOf(request, { status: 200, headers }, now);
-  if (!lease) return drop(entry.key);
-  Object.assign(entry, dressed(headers), { lease, renewedMillis: now });
+  if (lease) entry.lease = lease;
+  else drop(entry.key);
+}
+
+/** The headers of an answer that belong to the page and its visitor, not to the transfer or to caches. */
+export function* ownHeaders(response) {
+  for (const pair of response.headers) if (!TRANSFER_HEADERS.includes(pair[0]) && !STALE_HEADERS.includes(pair[0]) && pair[0] !== "cache-control") yield pair;
 }
 
 /** What every view of a kept page needs of its headers. */
@@ -135,7 +139,7 @@ export function keep(view, response, now) {
     .then((skeleton) => {
       about.isLarge = skeleton === undefined;
       // Not when the page was forgotten meanwhile.
-      if (skeleton && addresses.get(view.address) === about) store({ key, skeleton, ...dressed(headers), lease, renewedMillis: now, askingSince: 0 });
+      if (skeleton && addresses.get(view.address) === about) store({ key, skeleton, ...dressed(headers), lease, askingSince: 0 });
     })
     .catch((error) => console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));

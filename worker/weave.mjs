@@ -4,8 +4,24 @@
 import { STALE_HEADERS } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
 
-/** Selectors whose element was not closed in some page: filled, it swallows what follows, so it is left alone from then on. */
-const unclosed = new Set();
+/**
+ * By selector, the addresses of pages in which its element was not closed: filled, it swallows what follows, so it is left
+ * alone there from then on, and everywhere once it is no matter of a single page.
+ *
+ * @type {Map<string, Set<string>>}
+ */
+const unclosed = new Map();
+const SINGLE_PAGES = 2;
+/** Elements whose content is no markup, or that are the page itself: nothing is ever put there. */
+const NEVER = new Set(["html", "head", "title", "script", "style", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext", "select", "option"]);
+
+/** Whether an element can be a slot at all. */
+export const isPlace = (element) => !NEVER.has(element.tagName);
+
+const isLeftAlone = (css, address) => {
+  const pages = unclosed.get(css);
+  return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(address));
+};
 /**
  * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
  * may pass before it is watched again.
@@ -26,7 +42,7 @@ export function weave(view, response) {
   const version = versionOf(response, slots);
   const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version) };
   for (const slot of slots) {
-    if (unclosed.has(slot.css)) continue;
+    if (isLeftAlone(slot.css, view.address)) continue;
     try {
       rewriter.on(slot.css, { element: (element) => fill(element, slot, page) });
     } catch (error) {
@@ -89,6 +105,7 @@ function fill(element, slot, page) {
   }
   try {
     if (slot.fault) throw new Error("as the fault suite asked");
+    if (!isPlace(element)) return;
     // Also where nothing is inserted: a slot that could not be filled must count on neither side of a comparison.
     if (page.watched) watch(element, slot, page);
     if (slot.html) element.setInnerContent(slot.html, { html: true });
@@ -117,8 +134,9 @@ function learn({ plan, address }, version, page) {
   const open = plan.slots.filter((slot) => slot.open > 0);
   for (const slot of open) {
     if (unclosed.size > 1_000) unclosed.clear();
-    unclosed.add(slot.css);
-    console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css);
+    if (!unclosed.has(slot.css)) unclosed.set(slot.css, new Set());
+    unclosed.get(slot.css).add(address);
+    console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css, new URL(address).pathname);
   }
   // With a slot that kept its content, nothing is known of what a filled one would do to the slots inside it.
   const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);

@@ -170,7 +170,10 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             show(&json!({ "ok": true, "written": names }), json, |_| {
                 let lines: String =
                     written.iter().map(|path| format!("wrote {}\n", path.display())).collect();
-                format!("{lines}next: edgeloom check {}", file.display())
+                format!(
+                    "{lines}next: `check {}` finds mistakes, `publish` shows and sends it",
+                    file.display()
+                )
             });
         }
     }

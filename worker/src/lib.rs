@@ -32,6 +32,7 @@ use ledger::{Groups, deliver::deliver, root_call};
 use platform::{Context, Env, MessageBatch, Method, Request, Response, console_error, promise};
 use problem::Problem;
 use request::now_millis;
+use std::pin::Pin;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen]
@@ -143,20 +144,22 @@ async fn wake(env: &Env) {
     }
 }
 
-/// The table of our own routes.
+/// The table of our own routes. Each has its own box, so that a start compiles only the one that is asked for.
 async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, Problem> {
     let path = request::path(&request);
     let path = path.strip_prefix("/_edgeloom/").unwrap_or_default();
-    match (path, request.method()) {
-        ("collect", _) => Ok(collect::answer(request, env, ctx).await),
-        ("status", Method::Get) => status::answer(&request, env).await,
-        ("health", Method::Get) => Ok(health::answer(env).await),
-        ("status" | "health", _) => Err(Problem::method("GET")),
+    let answer: Pin<Box<dyn Future<Output = Result<Response, Problem>> + '_>> = match (path, request.method())
+    {
+        ("collect", _) => Box::pin(async move { Ok(collect::answer(request, env, ctx).await) }),
+        ("status", Method::Get) => Box::pin(status::answer(request, env)),
+        ("health", Method::Get) => Box::pin(async move { Ok(health::answer(env).await) }),
+        ("status" | "health", _) => return Err(Problem::method("GET")),
         _ => match path.strip_prefix("admin/") {
-            Some(path) => admin::answer(request, env, path).await,
-            None => asset(request, env).await,
+            Some(path) => Box::pin(admin::answer(request, env, path)),
+            None => Box::pin(asset(request, env)),
         },
-    }
+    };
+    answer.await
 }
 
 /// Files of ours that a browser needs, should a request for one come here at all.

@@ -21,9 +21,9 @@ extern "C" {
 ///
 /// # Errors
 /// No valid token; the root does not answer.
-pub async fn answer(request: &Request, env: &Env) -> Result<Response, Problem> {
+pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
     let settings = settings(env);
-    login(request, &settings.admin)
+    login(&request, &settings.admin)
         .ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
     let answer = root_call::get(env, &settings.site, "/status").await.map_err(unreachable_root)?;
     if answer.status() != 200 {
