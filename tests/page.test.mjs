@@ -224,6 +224,35 @@ test("a page with a name for its version is filled alike when it is no longer wa
   await own.stop();
 });
 
+test("an unclosed slot is left alone on its own page, and everywhere when it is no matter of a single page", async () => {
+  const own = await start({ origin: origin.url });
+  const view = async (path) => (await own.fetch(path, { headers: BROWSER })).text();
+  const broken = '<main><aside class="teaser">origin<p>after</p></main>';
+  const filled = /class="teaser"><a.*<\/aside><p>after/;
+  try {
+    await own.publish(CONFIG);
+    await until(async () => decisionsOf(await view("/")), Boolean);
+    origin.route("/whole", html('<aside class="teaser">origin</aside><p>after</p>'));
+    for (let n = 1; n <= 3; n++) origin.route(`/broken-${n}`, html(broken));
+    for (let n = 1; n <= 2; n++) {
+      await view(`/broken-${n}`);
+      assert.ok((await view(`/broken-${n}`)).startsWith(broken));
+      assert.match(await view("/whole"), filled);
+    }
+    await view("/broken-3");
+    assert.match(await view("/whole"), /class="teaser">origin<\/aside>/);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("elements whose content is no markup are never filled", async () => {
+  const page = '<title data-edge-slot="cta">t</title><script data-edge-slot="cta">1</script><textarea data-edge-slot="cta">a</textarea><div data-edge-slot="cta">x</div>';
+  origin.route("/raw", html(page));
+  const text = await (await get("/raw")).text();
+  assert.match(text, /<title data-edge-slot="cta">t<\/title><script data-edge-slot="cta">1<\/script><textarea data-edge-slot="cta">a<\/textarea><div data-edge-slot="cta"><a /);
+});
+
 test("a page that does not name its version is watched now and then", async () => {
   const own = await start({ origin: origin.url });
   const view = async (path) => (await own.fetch(path, { headers: BROWSER })).text();

@@ -193,6 +193,19 @@ test("a page that became one visitor's under the same tag is that visitor's", as
   assert.match((await view("/turned", { "x-name": "me" })).text, /for me/);
 });
 
+test("what the origin says to one visitor stays with that visitor", async () => {
+  const user = async (path, name, headers) => (await view(path, { "x-name": name, ...headers })).headers.get("x-user");
+  const reply = (headers) => (request) => html(HOME, { etag: '"1"', "x-user": request.headers["x-name"], ...headers });
+  origin.route("/asked", reply({}));
+  origin.route("/living", reply({ "cache-control": "max-age=600" }));
+  for (let i = 0; i < 4; i++) for (const path of ["/asked", "/living"]) await view(path, { "x-name": "first" });
+  await new Promise((done) => setTimeout(done, 100));
+  for (const name of ["second", "third", "first"]) assert.equal(await user("/asked", name), name);
+  // A reload asks; its answer does not get into what others are served.
+  assert.equal(await user("/living", "second", { "cache-control": "no-cache" }), "second");
+  assert.equal(await user("/living", "third"), "first");
+});
+
 test("a change that a visitor makes is seen by the next one", async () => {
   let n = 1;
   origin.route("/comments", (request) => (request.method === "POST" ? (n++, { status: 303, headers: { location: "/comments" } }) : html(HOME.replace("Welcome", `${n} comments`), SHARED)));
