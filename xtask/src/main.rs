@@ -13,6 +13,7 @@ mod build;
 mod bundle;
 mod check;
 mod demo;
+mod order;
 mod process;
 mod project;
 mod purity;

@@ -2,6 +2,7 @@
 //!
 //! The generator is linked in as a library, so the workspace's lock file keeps it and the crates at one version.
 
+use crate::order;
 use crate::process::run;
 use crate::project::Project;
 use crate::stamp::{Inputs, Stamp};
@@ -108,7 +109,11 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
     let out = project.path(face.into);
     let kept = if names == Names::Keep { "names" } else { "" };
     // This source is an input too: other flags make other files.
-    let mut inputs = Inputs::default().path(&wasm)?.text(include_str!("wasm.rs")).text(kept);
+    let mut inputs = Inputs::default()
+        .path(&wasm)?
+        .text(include_str!("wasm.rs"))
+        .text(include_str!("order.rs"))
+        .text(kept);
     if let Some(beside) = face.beside {
         inputs = inputs.path(&project.path(beside))?;
     }
@@ -120,6 +125,10 @@ fn generate(project: &Project, face: &Face, names: Names) -> Result<()> {
         let fresh = project.path("target/xtask-out").join(face.name);
         let _ = fs::remove_dir_all(&fresh);
         bindgen(face, &wasm, names).and_then(|mut generator| generator.generate(&fresh))?;
+        if names == Names::Drop {
+            let file = fresh.join(format!("{}_bg.wasm", face.name));
+            fs::write(&file, order::for_compression(&fs::read(&file)?)?)?;
+        }
         if matches!(face.host, Host::Worker) {
             // wrangler's bundler knows `.wasm` imports as compiled modules, but not yet their newer spelling.
             let glue = fresh.join(format!("{}.js", face.name));
