@@ -307,6 +307,64 @@ test("images, slots in slots and the same slot twice", async () => {
   assert.doesNotMatch(text, /inner|again/);
 });
 
+/** Spliced pages are there whole, so that their length is known; streaming ones are not. */
+const isSpliced = ({ headers }) => headers.has("content-length");
+
+test("a page that names no version is spliced while its bytes stay, for everybody with what the origin says to each", async () => {
+  let page = HOME;
+  origin.route("/plain", (request) => html(page, { "set-cookie": `seen=${request.headers["x-name"]}`, "x-user": request.headers["x-name"] }));
+  const streamed = await view("/plain", { "x-name": "first" });
+  assert.ok(!isSpliced(streamed), "nothing is known at the first view");
+  const spliced = await until(() => view("/plain", { "x-name": "second", cookie: "seen=first" }), isSpliced);
+  assert.equal(plain(spliced.text), plain(streamed.text));
+  assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
+  assert.equal(spliced.headers.get("x-user"), "second");
+  assert.match(spliced.headers.get("set-cookie"), /seen=second/);
+  assert.equal(spliced.headers.get("cache-control"), "private, no-store");
+  // As long as before, and one letter is another.
+  page = HOME.replace("Welcome", "Welcame");
+  const changed = await view("/plain", { "x-name": "third" });
+  assert.match(changed.text, /Welcame/);
+  assert.equal(Object.keys(decisionsOf(changed.text).slots).length, 3);
+  page = HOME;
+  assert.ok(isSpliced(await view("/plain")), "one other page is no reason to begin anew");
+});
+
+test("a page that is another at each view streams, and is watched for the day when it is not", async () => {
+  let n = 0;
+  let page = () => HOME.replace("Welcome", `View ${++n}`);
+  origin.route("/anew", () => html(page()));
+  for (let i = 1; i <= 12; i++) {
+    const answer = await view("/anew");
+    assert.match(answer.text, new RegExp(`View ${i}\\b`));
+    assert.ok(!isSpliced(answer), `view ${i}`);
+    assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
+  }
+  page = () => HOME;
+  let views = 0;
+  while (!isSpliced(await view("/anew"))) assert.ok(views++ < 80, "never settles");
+});
+
+test("nothing is compared where a copy may not stay, or would have to be waited for", async () => {
+  const rows = { private: html(HOME, { "cache-control": "private" }), "no-store": html(HOME, { "cache-control": "no-store" }), stream: html([HOME]), coded: { ...html(HOME), encoding: "gzip" } };
+  for (const [name, route] of Object.entries(rows)) {
+    origin.route(`/uncompared-${name}`, route);
+    for (let i = 0; i < 6; i++) {
+      const answer = await view(`/uncompared-${name}`);
+      assert.ok(!isSpliced(answer), name);
+      assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  }
+});
+
+test("a page known by its bytes that breaks off is a broken connection, not a tidy end", async () => {
+  origin.route("/breaks", html(HOME));
+  await until(() => view("/breaks"), isSpliced);
+  origin.route("/breaks", { ...html(HOME), cutAfterBytes: 200 });
+  await assert.rejects(view("/breaks"));
+});
+
 test("a page too large to keep streams at every view", async () => {
   const large = HOME.replace("</body>", `<p>${"long ".repeat(300_000)}</p></body>`);
   origin.route("/large", html(large, LIFE));

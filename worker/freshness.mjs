@@ -58,6 +58,12 @@ export function wantsOrigin(request) {
   return asked.has("no-cache") || asked.get("max-age") === "0" || (asked.size === 0 && directives(request.headers.get("pragma")).has("no-cache"));
 }
 
+/** Whether a copy of an answer may stay here at all. Whoever is told not to keep it, we are not asked to. */
+export function mayCopy(request, { status, headers }) {
+  const isForbidden = (name) => /\b(no-store|private)\b/i.test(headers.get(name) ?? "");
+  return status === 200 && mayShare(request) && !CACHE_HEADERS.some(isForbidden);
+}
+
 /**
  * The lease of an answer; nothing where it must not be kept for others.
  *
@@ -71,10 +77,7 @@ export function wantsOrigin(request) {
  */
 export function leaseOf(request, response, now) {
   const { headers } = response;
-  if (!mayShare(request) || response.status !== 200 || headers.has("set-cookie")) return undefined;
-  const all = CACHE_HEADERS.map((name) => directives(headers.get(name)));
-  // Whoever is told not to keep it, we are not asked to.
-  if (all.some((said) => said.has("no-store") || said.has("private"))) return undefined;
+  if (!mayCopy(request, response) || headers.has("set-cookie")) return undefined;
   if (varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;

@@ -1,10 +1,12 @@
 // The request path of a page, top to bottom: ask the wasm once, then splice a page that is kept, or stream the origin's answer.
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
+import { leaseOf } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 import { later } from "./outbox.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
+import { recognise } from "./unversioned.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
@@ -57,12 +59,25 @@ export async function page(request, env, ctx, engine) {
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;
-  if (request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
-  if (view.plan.slots.length === 0 || !rewritable(view, response)) return response;
+  const fills = view.plan.slots.length > 0 && rewritable(view, response);
+  if (!fills && request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
+  if (!fills) return response;
   if (fault === "handler-panic") for (const slot of view.plan.slots) slot.fault = true;
-  const keeping = keep(view, response, Date.now());
-  if (keeping) ctx.waitUntil(keeping);
-  return weave(view, response);
+  return filled(view, response);
+}
+
+/** An answer of the origin with its slots filled: parsed, unless it is known to the last byte. */
+async function filled(view, response) {
+  const lease = leaseOf(view.request, response, Date.now());
+  let whole = response;
+  if (lease) keep(view, response, lease);
+  else {
+    const { entry, unread } = await recognise(view, response);
+    if (entry) return serve(view, entry, response);
+    whole = unread;
+  }
+  if (view.request.method === "GET") later(view, view.plan.reached);
+  return weave(view, whole);
 }
 
 /** What is kept, where the origin's answer says that it still stands, or fails in a way it allowed for. */
@@ -101,7 +116,8 @@ async function renewed(view, entry) {
   else if (response.status < 500) {
     // Changed, moved or gone: whoever comes next gets it from the origin, or as it is cut here.
     drop(entry.key);
-    if (response.status === 200 && rewritable(view, response)) await keep(view, response, now);
+    const lease = leaseOf(view.request, response, now);
+    if (lease && rewritable(view, response)) keep(view, response, lease);
   }
   unread(response);
 }

@@ -18,10 +18,10 @@ const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encodi
  * @typedef {object} Kept
  * @property {string} key
  * @property {import("./skeleton.mjs").Skeleton} skeleton
- * @property {Headers} headers  of the origin's answer
+ * @property {Headers} headers  of the origin's answer; none where each view brings its own
  * @property {Headers} served  those of them that a personalised page may have
  * @property {string | null} csp  its content security policy
- * @property {import("./freshness.mjs").Lease} lease
+ * @property {import("./freshness.mjs").Lease | undefined} lease  without one it stands for answers with the same bytes alone
  * @property {number} askingSince  when somebody began to ask the origin behind a response
  */
 
@@ -34,16 +34,16 @@ let total = 0;
  */
 const addresses = new Map();
 /** A longer address costs more to remember than its page costs to parse. */
-const MAX_ADDRESS_CHARS = 2_048;
+export const MAX_ADDRESS_CHARS = 2_048;
 /** Keys that are being cut, with the time since when. @type {Map<string, number>} */
 const cutting = new Map();
 /** Work behind a response ends by then; what was cut off with its request must not hold up the next one for ever. */
 export const WORK_MILLIS = 30_000;
 
-/** One page in one variant, for one set of slots. */
-function keyOf({ request, address, plan }, vary) {
+/** One page in one variant, which is told by values, for one set of slots. */
+export function keyOf({ address, plan }, values) {
   let key = address;
-  for (const name of vary) key += `\n${request.headers.get(name) ?? ""}`;
+  for (const value of values) key += `\n${value}`;
   for (const slot of plan.slots) key += `\0${slot.css}`;
   return key;
 }
@@ -56,10 +56,18 @@ function keyOf({ request, address, plan }, vary) {
 export function find(view) {
   const known = addresses.get(view.address);
   if (!known || !mayShare(view.request)) return undefined;
-  const entry = kept.get(keyOf(view, known.vary));
-  if (!entry || !isFor(view.request, entry.lease)) return undefined;
-  kept.delete(entry.key);
-  kept.set(entry.key, entry);
+  const entry = lookUp(keyOf(view, valuesOf(view, known.vary)));
+  return entry && isFor(view.request, entry.lease) ? entry : undefined;
+}
+
+const valuesOf = ({ request }, vary) => vary.map((name) => request.headers.get(name) ?? "");
+
+/** What is kept under a key, which is now the one used last. @returns {Kept | undefined} */
+export function lookUp(key) {
+  const entry = kept.get(key);
+  if (!entry) return undefined;
+  kept.delete(key);
+  kept.set(key, entry);
   return entry;
 }
 
@@ -110,39 +118,53 @@ function dressed(headers) {
 }
 
 /**
- * Takes a copy of an answer where a skeleton of it is allowed, once the same version came twice: a page that is made anew
- * for each view, or an address that nobody visits again, would be cut for nothing.
+ * Takes a copy of an answer, once the same version came twice: an address that nobody visits again would be cut for nothing.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response  of a kind that the runtime can rewrite
- * @param {number} now  milliseconds since the epoch
- * @returns {Promise<void> | undefined}  the work of cutting, to be kept alive behind the response
+ * @param {import("./freshness.mjs").Lease} lease
  */
-export function keep(view, response, now) {
+export function keep(view, response, lease) {
   const { headers: answered } = response;
-  const lease = leaseOf(view.request, response, now);
-  if (!lease || view.address.length > MAX_ADDRESS_CHARS) return undefined;
+  if (view.address.length > MAX_ADDRESS_CHARS) return;
   const version = answered.get("etag") ?? answered.get("last-modified");
   const known = addresses.get(view.address);
   if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
   const isSeen = known?.version === version;
   const about = { vary: varyOf(answered), version, isLarge: isSeen && known.isLarge };
   addresses.set(view.address, about);
-  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return undefined;
-  const key = keyOf(view, about.vary);
-  if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return undefined;
-  cutting.set(key, now);
+  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return;
   const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  const selectors = view.plan.slots.map((slot) => slot.css);
-  return cut(response.clone(), selectors)
+  cutLater(view, response, keyOf(view, valuesOf(view, about.vary)), (entry) => {
+    about.isLarge = entry === undefined;
+    // Not when the page was forgotten meanwhile.
+    return addresses.get(view.address) === about && { ...dressed(headers), lease };
+  });
+}
+
+/**
+ * Cuts a copy of an answer behind the response and keeps it; one at a time of a key.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response  stays readable
+ * @param {string} key
+ * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false} described  what is kept beside
+ *   it, or that it is not to be kept after all
+ */
+export function cutLater({ ctx, plan }, response, key, described) {
+  const now = Date.now();
+  if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return;
+  cutting.set(key, now);
+  const selectors = plan.slots.map((slot) => slot.css);
+  const work = cut(response.clone(), selectors)
     .then((skeleton) => {
-      about.isLarge = skeleton === undefined;
-      // Not when the page was forgotten meanwhile.
-      if (skeleton && addresses.get(view.address) === about) store({ key, skeleton, ...dressed(headers), lease, askingSince: 0 });
+      const beside = described(skeleton);
+      if (skeleton && beside) store({ key, skeleton, askingSince: 0, ...beside });
     })
     .catch((error) => console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
+  ctx.waitUntil(work);
 }
 
 /** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */

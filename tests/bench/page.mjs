@@ -1,9 +1,9 @@
 // A 24 KB page with three slots through the whole Worker in workerd itself, beside a plain proxy Worker and a Worker in
 // JavaScript that fills the same slots with HTMLRewriter. Contestants take turns; CPU is that of the runtime's process.
 //
-// Three kinds of page: a file of a static server (it has a tag, so the origin is asked at each view whether it is still
-// the same), one with a stated life, and one that a server makes anew without naming its version. The last is parsed at
-// each view, as the Worker in JavaScript parses all three: there both do the same work.
+// Four kinds of page: a file of a static server (it has a tag, so the origin is asked at each view whether it is still
+// the same), one with a stated life, one that a server makes anew without naming its version, and one that is another at
+// each view. Only the last is parsed at each view, as the Worker in JavaScript parses all of them.
 
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -62,8 +62,15 @@ function bundleOf(code) {
 const STATIC = `${OBJECTS}const PAGE = new TextEncoder().encode(${JSON.stringify(PAGE)});
 export default { fetch() { return new Response(PAGE, { headers: { "content-type": "text/html; charset=utf-8" } }); } };`;
 
-const KINDS = { file: "/file", "with a life": "/life", "made anew": "/generated" };
-const origin = await startOrigin({ "/file": html(PAGE, { etag: '"1"' }), "/generated": html(PAGE), "/life": html(PAGE, { "cache-control": "max-age=3600" }) });
+const OTHER = "another each time";
+const KINDS = { file: "/file", "with a life": "/life", "made anew": "/generated", [OTHER]: "/other" };
+let views = 0;
+const origin = await startOrigin({
+  "/file": html(PAGE, { etag: '"1"' }),
+  "/life": html(PAGE, { "cache-control": "max-age=3600" }),
+  "/generated": html(PAGE),
+  "/other": () => html(PAGE.replace("Section 0", `View ${views++}`)),
+});
 const JS = "HTMLRewriter in JavaScript";
 const workers = {
   ours: await start({ origin: origin.url }),
@@ -107,7 +114,7 @@ report(
     row(`${kind}: CPU per view, ${Math.round(PAGE.length / 1024)} KB, 3 slots`, "µs", cpu),
     row(`${kind}: requests per second`, "1/s", rate),
     row(`${kind}: median latency`, "ms", p50),
-    least(`${kind}: requests per second beside ${JS}`, ratio(rate, JS), 0.95),
+    kind === OTHER ? told(`${kind}: requests per second beside ${JS}`, ratio(rate, JS)) : least(`${kind}: requests per second beside ${JS}`, ratio(rate, JS), 0.95),
     told(`${kind}: CPU beside ${JS} (less is better)`, ratio(cpu, JS)),
     told(`${kind}: CPU beside a plain proxy (less is better)`, ratio(cpu, "proxy")),
     told(`${kind}: CPU beside a static answer (less is better)`, ratio(cpu, "static answer")),
