@@ -50,6 +50,7 @@ before(async () => {
     "/big": html(BIG),
     "/slow": { ...html(""), body: [HOME.slice(0, 100), HOME.slice(100, 300), HOME.slice(300)], gapMillis: 300 },
     "/late": { ...html(HOME), delayMillis: 1500 },
+    "/streamed": html([HOME]),
     "/cut": { ...html(HOME), cutAfterBytes: 200 },
     "/short": html(HOME, { "content-length": String(HOME.length + 500) }),
     "/part": (request) => (request.headers.range ? { status: 206, headers: { "content-type": "text/html", "content-range": "bytes 0-9/900" }, body: HOME.slice(0, 10) } : html(HOME)),
@@ -151,7 +152,7 @@ fault("a panic while another page streams: that page is whole", async () => {
   assert.ok((await streaming).includes("</html>"));
 });
 fault("a slot handler that fails: the slot keeps its content", async () => {
-  const answer = await get("/", { "x-edgeloom-fault": "handler-panic" });
+  const answer = await get("/streamed", { "x-edgeloom-fault": "handler-panic" });
   const text = (await body(answer)).toString();
   assert.ok(text.includes("default hero") && text.includes("</html>"), text);
 });
