@@ -30,6 +30,8 @@ pub enum Purpose {
     Decision = 8,
     /// Idempotency keys of events.
     Event = 9,
+    /// What a visitor is shown, for validators of HTTP.
+    Content = 10,
 }
 
 /// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows
@@ -106,11 +108,11 @@ impl Seed {
 
     /// The seed of contextual mode: one of [`CONTEXTUAL_BUCKETS`] per hour, so that it identifies nobody.
     ///
-    /// `entropy` is random; only its bucket is used. `time_millis` is cut to the hour.
+    /// `bucket` is random, and taken modulo their number. `time_millis` is cut to the hour.
     #[must_use]
-    pub fn contextual(site: &str, time_millis: u64, entropy: u64) -> Self {
+    pub fn contextual(site: &str, time_millis: u64, bucket: u64) -> Self {
         let hour = (time_millis / HOUR_MILLIS).to_le_bytes();
-        let bucket = (entropy % u64::from(CONTEXTUAL_BUCKETS)).to_le_bytes();
+        let bucket = (bucket % u64::from(CONTEXTUAL_BUCKETS)).to_le_bytes();
         let mut id = [0_u8; 16];
         for (half, side) in id.chunks_exact_mut(8).zip([b"a", b"b"]) {
             let parts: [&[u8]; 4] = [site.as_bytes(), &hour, &bucket, side];

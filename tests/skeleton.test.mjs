@@ -29,6 +29,8 @@ async function view(path, headers = {}) {
 }
 
 const askedFor = (path) => origin.requests.filter((request) => request.path === path);
+/** The headers of a visitor who has a page and looks at it again, as browsers do; `fetch` alone would ask for a reload. */
+const having = (tag) => ({ "if-none-match": tag, "cache-control": "max-age=3600" });
 /** Views until the origin is not asked any more. */
 async function settled(path, headers) {
   for (let i = 0; i < 50; i++) {
@@ -54,8 +56,9 @@ test("a page with a life is asked for once, and spliced as it would stream", asy
   assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
   assert.equal(tokenLinks(spliced.text).length, 3);
   assert.equal(spliced.headers.get("x-of-the-site"), "1");
-  assert.equal(spliced.headers.get("cache-control"), "private, no-store");
-  for (const name of ["etag", "last-modified", "age", "expires"]) assert.equal(spliced.headers.get(name), null, name);
+  assert.equal(spliced.headers.get("cache-control"), "private, no-cache");
+  assert.match(spliced.headers.get("etag"), /^W\/"el\./, "a tag of ours, not the origin's");
+  for (const name of ["last-modified", "age", "expires"]) assert.equal(spliced.headers.get(name), null, name);
   assert.match(spliced.headers.get("server-timing"), /hero=/);
 });
 
@@ -307,6 +310,55 @@ test("images, slots in slots and the same slot twice", async () => {
   assert.doesNotMatch(text, /inner|again/);
 });
 
+test("a visitor who has the page already is told so, and keeps the decision", async () => {
+  let page = HOME;
+  origin.route("/had", () => html(page, { etag: `"${page.length}"` }));
+  const first = await until(() => view("/had"), ({ headers }) => headers.has("etag"));
+  const tag = first.headers.get("etag");
+  for (let i = 0; i < 5; i++) {
+    const again = await view("/had", having(`"other", ${tag}`));
+    assert.equal(again.status, 304);
+    assert.equal(again.text, "");
+    assert.equal(again.headers.get("etag"), tag);
+    assert.equal(again.headers.get("cache-control"), "private, no-cache");
+  }
+  // The bucket decides: without it others are drawn, and with it the same.
+  const { decision } = decisionsOf(first.text);
+  const known = await view("/had", having(tag.replace(/el\.\w+/, "el.0")));
+  assert.deepEqual([known.status, decisionsOf(known.text).decision], [200, decision]);
+  page = HOME.replace("Welcome", "Welcome again");
+  assert.equal((await view("/had", having(tag))).status, 200, "the page is another");
+  for (const foreign of ['"1"', "*", tag.slice(0, -2), 'W/"el.x.y.fffff"']) assert.equal((await view("/had", having(foreign))).status, 200, foreign);
+});
+
+test("another block is another page, though its address and its bytes outside are the same", async () => {
+  origin.route("/reblocked", html(HOME, LIFE));
+  const own = await start({ origin: origin.url });
+  const look = async (headers = {}) => own.fetch("/reblocked", { headers: { ...BROWSER, ...headers } });
+  try {
+    await own.publish(CONFIG);
+    const tag = await until(async () => (await look()).headers.get("etag"), Boolean);
+    assert.equal((await look(having(tag))).status, 304);
+    const blocks = CONFIG.blocks.map((block) => ({ ...block, template: `${block.template}<i>new</i>` }));
+    await own.publish({ ...CONFIG, blocks });
+    const changed = await until(() => look(having(tag)), ({ status }) => status === 200);
+    assert.match(await changed.text(), /<i>new<\/i>/);
+  } finally {
+    await own.stop();
+  }
+});
+
+test("HEAD says what GET would, and is no view", async () => {
+  origin.route("/headed", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
+  const got = await settled("/headed");
+  const response = await worker.fetch("/headed", { method: "HEAD", headers: BROWSER });
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), "");
+  for (const name of ["content-type", "cache-control", "x-of-the-site"]) assert.equal(response.headers.get(name), got.headers.get(name), name);
+  assert.match(response.headers.get("etag"), /^W\/"el\./);
+  assert.ok(Number(response.headers.get("content-length")) > HOME.length, "of the page with its blocks");
+});
+
 /** Spliced pages are there whole, so that their length is known; streaming ones are not. */
 const isSpliced = ({ headers }) => headers.has("content-length");
 
@@ -320,7 +372,7 @@ test("a page that names no version is spliced while its bytes stay, for everybod
   assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
   assert.equal(spliced.headers.get("x-user"), "second");
   assert.match(spliced.headers.get("set-cookie"), /seen=second/);
-  assert.equal(spliced.headers.get("cache-control"), "private, no-store");
+  assert.equal(spliced.headers.get("cache-control"), "private, no-cache");
   // As long as before, and one letter is another.
   page = HOME.replace("Welcome", "Welcame");
   const changed = await view("/plain", { "x-name": "third" });

@@ -41,7 +41,7 @@ export function varyOf(headers) {
 /** Whether a request may be answered from what others were given. */
 export function mayShare(request) {
   const { headers } = request;
-  return request.method === "GET" && !headers.has("authorization") && !headers.has("range") && !directives(headers.get("cache-control")).has("no-store");
+  return (request.method === "GET" || request.method === "HEAD") && !headers.has("authorization") && !headers.has("range") && !directives(headers.get("cache-control")).has("no-store");
 }
 
 /**
@@ -61,7 +61,7 @@ export function wantsOrigin(request) {
 /** Whether a copy of an answer may stay here at all. Whoever is told not to keep it, we are not asked to. */
 export function mayCopy(request, { status, headers }) {
   const isForbidden = (name) => /\b(no-store|private)\b/i.test(headers.get(name) ?? "");
-  return status === 200 && mayShare(request) && !CACHE_HEADERS.some(isForbidden);
+  return status === 200 && request.method === "GET" && mayShare(request) && !CACHE_HEADERS.some(isForbidden);
 }
 
 /**

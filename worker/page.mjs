@@ -129,20 +129,25 @@ function unread(response) {
 
 /**
  * A page from its skeleton: no parsing, and every byte is there before the first one leaves. What the origin says to this
- * visitor, where it was asked, is this visitor's.
+ * visitor, where it was asked, is this visitor's. A visitor who has this very page already is told so.
  */
 function serve(view, entry, response) {
-  const { slots, reached } = view.plan;
+  const { request, plan } = view;
   const csp = response?.headers.get("content-security-policy") ?? entry.csp;
-  const body = splice(entry.skeleton, slots, tailUnder(view, csp));
-  later(view, reached);
-  for (const slot of slots) if (slot.seen) later(view, slot.events);
-  const answer = new Response(body, { headers: entry.served });
+  const body = splice(entry.skeleton, plan.slots, tailUnder(view, csp));
+  if (request.method === "GET") {
+    later(view, plan.reached);
+    for (const slot of plan.slots) if (slot.seen) later(view, slot.events);
+  }
+  const tag = `W/"el.${entry.skeleton.tag}.${plan.variant}"`;
+  const isKnown = request.headers.get("if-none-match")?.includes(tag.slice(2)) ?? false;
+  const answer = new Response(isKnown ? null : body, { status: isKnown ? 304 : 200, headers: entry.served });
   if (response) {
     for (const [name, value] of ownHeaders(response)) answer.headers.set(name, value);
     for (const cookie of response.headers.getSetCookie()) answer.headers.append("set-cookie", cookie);
   }
-  personalise(answer.headers, view.plan);
+  answer.headers.set("etag", tag);
+  personalise(answer.headers, plan);
   return answer;
 }
 
@@ -152,7 +157,7 @@ function factsOf(request) {
   const get = (name) => h.get(name) ?? "";
   return [
     request.url, get("user-agent"), get("accept-language"), get("referer"), get("cookie"), get("sec-gpc"), get("dnt"),
-    get("sec-purpose") || get("purpose"), request.cf?.country ?? "",
+    get("sec-purpose") || get("purpose"), request.cf?.country ?? "", get("if-none-match"),
   ].join("\n");
 }
 
@@ -161,15 +166,15 @@ function parse(plan) {
   if (plan === undefined) return undefined;
   const [text, events] = plan;
   const parts = text.split("\0");
-  const [token, url, age, tail, timing, cookie, reached] = parts;
+  const [token, url, age, tail, timing, cookie, variant, reached] = parts;
   let at = Number(reached);
   const slots = [];
-  for (let i = 7; i + 2 < parts.length; i += 3) {
+  for (let i = 8; i + 2 < parts.length; i += 3) {
     const end = at + Number(parts[i + 2]);
     slots.push({ css: parts[i], html: parts[i + 1], events: events.subarray(at, end), seen: false, open: 0, fault: false });
     at = end;
   }
-  return { token, url, age, tail, timing, cookie, reached: events.subarray(0, Number(reached)), slots };
+  return { token, url, age, tail, timing, cookie, variant, reached: events.subarray(0, Number(reached)), slots };
 }
 
 function isNavigation(request) {

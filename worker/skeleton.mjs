@@ -14,6 +14,7 @@ const encoder = new TextEncoder();
  * @property {(Uint8Array | { slot: number, end: number })[]} items  literals, and where the content of a slot begins; `end` is
  *   the position behind that content
  * @property {number} bytes  length of all literals
+ * @property {string} tag  stands for the bytes of the page: equal ones have equal tags, in every isolate
  */
 
 /**
@@ -37,7 +38,15 @@ export async function cut(response, selectors) {
     }
   });
   const bytes = await read(rewriter.transform(response));
-  return bytes && parse(bytes, secret);
+  if (!bytes) return undefined;
+  const skeleton = parse(bytes, secret);
+  return { ...skeleton, tag: await tagOf(skeleton) };
+}
+
+/** 96 bits of a hash of the page. */
+async function tagOf({ items }) {
+  const hash = await crypto.subtle.digest("SHA-256", joined(items.filter((item) => item instanceof Uint8Array)));
+  return Array.from(new Uint8Array(hash, 0, 12), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Marks both ends of an element's content; one without an end, or ended by its parent, gets no second mark and stays as it is. */

@@ -109,11 +109,14 @@ export function* ownHeaders(response) {
   for (const pair of response.headers) if (!TRANSFER_HEADERS.includes(pair[0]) && !STALE_HEADERS.includes(pair[0]) && pair[0] !== "cache-control") yield pair;
 }
 
+/** What a page that was made for one visitor says of itself: no cache between may keep it, and the visitor's own asks each time. */
+export const PERSONAL = "private, no-cache";
+
 /** What every view of a kept page needs of its headers. */
 function dressed(headers) {
   const served = new Headers(headers);
   for (const name of STALE_HEADERS) served.delete(name);
-  served.set("cache-control", "private, no-store");
+  served.set("cache-control", PERSONAL);
   return { headers, served, csp: headers.get("content-security-policy") };
 }
 

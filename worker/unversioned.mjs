@@ -2,7 +2,7 @@
 // that was cut is seen by its bytes. So it is safe whoever asks: what is spliced is what the origin sent to this visitor.
 
 import { mayCopy } from "./freshness.mjs";
-import { MAX_ADDRESS_CHARS, cutLater, drop, keyOf, lookUp } from "./skeletons.mjs";
+import { MAX_ADDRESS_CHARS, PERSONAL, cutLater, drop, keyOf, lookUp } from "./skeletons.mjs";
 
 /**
  * A longer page streams. To be compared it has to be here whole before its first byte leaves; its length being known, the
@@ -42,7 +42,7 @@ export async function recognise(view, response) {
   const key = keyOf(view, [`\0${response.headers.get("content-type")}`]);
   const entry = lookUp(key);
   if (!entry) {
-    cutLater(view, response, key, () => ({ headers: new Headers(), served: new Headers({ "cache-control": "private, no-store" }), csp: null }));
+    cutLater(view, response, key, () => ({ headers: new Headers(), served: new Headers({ "cache-control": PERSONAL }), csp: null }));
     return { unread: response };
   }
   const bytes = new Uint8Array(await response.arrayBuffer());

@@ -23,6 +23,7 @@ mod respond;
 mod secret;
 mod snapshots;
 mod status;
+pub mod variant;
 pub mod visitor;
 
 use bindings::settings;

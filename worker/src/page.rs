@@ -1,13 +1,14 @@
 //! The request path of a page, top to bottom: facts in, plan out. Synchronous and pure, so that a page never waits
 //! inside the wasm; `page.mjs` moves the bytes.
 
+use crate::variant::{known_bucket, variant};
 use crate::visitor::{Address, Facts, Visit, visit_of};
 use edgeloom::assemble::{ScriptPolicy, Timing, json_island, script_policy, server_timing};
 use edgeloom::context::Device;
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::receipt::{Flags, Keyring, Receipt};
-use edgeloom::seed::{HOUR_MILLIS, Seed};
+use edgeloom::seed::{CONTEXTUAL_BUCKETS, HOUR_MILLIS, Seed};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
@@ -77,6 +78,8 @@ struct Head<'p> {
     timing: String,
     /// `Set-Cookie`.
     cookie: Option<String>,
+    /// What is shown, for the tag of the page: see [`variant`].
+    variant: String,
     /// Bytes of events to record when the page was reached.
     reached_bytes: usize,
 }
@@ -84,7 +87,8 @@ struct Head<'p> {
 impl Head<'_> {
     fn text(&self) -> String {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
-        let parts = [self.token, &text(&self.url), self.age, &self.tail, &self.timing, &text(&self.cookie)];
+        let (url, cookie) = (text(&self.url), text(&self.cookie));
+        let parts = [self.token, &url, self.age, &self.tail, &self.timing, &cookie, &self.variant];
         let mut out = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 8);
         for part in parts {
             out.push_str(part);
@@ -149,7 +153,7 @@ impl Request<'_> {
         if !has_slots {
             return;
         }
-        let seed = seed_of(snapshot, &visit, moment);
+        let (seed, bucket) = seed_of(snapshot, &visit, moment, known_bucket(facts));
         let decision = decide(snapshot, &visit.context, &seed);
         let page = Page { request: self, visit: &visit, decision: &decision, seed: &seed, watched };
         let (mut island, mut timing) = (String::new(), String::new());
@@ -172,6 +176,7 @@ impl Request<'_> {
         }
         head.timing =
             server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&timing) }]);
+        head.variant = variant(snapshot, &decision, visit.mode, moment.now, bucket);
         head.cookie = visit.set_cookie;
     }
 
@@ -196,15 +201,18 @@ impl Request<'_> {
     }
 }
 
-fn seed_of(snapshot: &Snapshot, visit: &Visit, moment: &Moment) -> Seed {
+/// The seed of a view, and its bucket where it has one: that of the page the visitor has already, or a random one.
+fn seed_of(snapshot: &Snapshot, visit: &Visit, moment: &Moment, known: Option<u64>) -> (Seed, Option<u64>) {
     let decision = edgeloom::id::DecisionId(moment.bytes16(0));
     match &visit.visitor {
-        Some(key) => Seed::of_visitor(&snapshot.site, key, decision),
+        Some(key) => (Seed::of_visitor(&snapshot.site, key, decision), None),
         // A program is shown what a visitor would be shown, and never counted.
-        None if visit.context.device == Device::Crawler => Seed::of_view(decision),
+        None if visit.context.device == Device::Crawler => (Seed::of_view(decision), None),
         None => {
-            let [a, b, c, d, e, f, g, h, ..] = decision.0;
-            Seed::contextual(&snapshot.site, moment.now, u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+            let [a, b, ..] = decision.0;
+            let random = u64::from(u16::from_le_bytes([a, b]) % CONTEXTUAL_BUCKETS);
+            let bucket = known.unwrap_or(random);
+            (Seed::contextual(&snapshot.site, moment.now, bucket), Some(bucket))
         }
     }
 }
