@@ -4,6 +4,7 @@
 import { leaseOf } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage } from "./origin.mjs";
 import { later } from "./outbox.mjs";
+import { followPurges } from "./purges.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
 import { recognise } from "./unversioned.mjs";
@@ -91,10 +92,11 @@ function keptAnswer(view, entry, response) {
   return serve(view, entry, same ? response : undefined);
 }
 
-/** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
+/** Reads what was published and purged behind the response; kept alive beyond this request, for the next one needs it too. */
 function refresh({ env, ctx, engine }) {
   const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
   ctx.waitUntil(loading);
+  ctx.waitUntil(followPurges(env).catch((error) => console.error("purges", String(error))));
   return loading;
 }
 

@@ -172,8 +172,29 @@ export function cutLater({ ctx, plan }, response, key, described) {
 
 /** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */
 export function forget(address) {
-  if (!addresses.delete(address)) return;
-  for (const key of [...kept.keys()]) if (key.startsWith(address) && /^[\n\0]/.test(key.slice(address.length))) drop(key);
+  if (addresses.has(address)) purge((own) => own === address);
+}
+
+/**
+ * Lets go of pages; also of those that are being cut at this moment, as far as their address says so.
+ *
+ * @param {(address: string, tags: string[]) => boolean} isNamed  by address and by what the origin calls them
+ */
+export function purge(isNamed) {
+  const named = new Set();
+  for (const [key, { headers }] of [...kept]) {
+    const address = key.slice(0, key.search(/[\n\0]/));
+    if (!isNamed(address, tagsOf(headers))) continue;
+    named.add(address);
+    drop(key);
+  }
+  for (const address of [...addresses.keys()]) if (named.has(address) || isNamed(address, [])) addresses.delete(address);
+}
+
+/** The words by which an origin's answer can be purged, as the large caches name them. */
+function tagsOf(headers) {
+  const words = (name, separator) => (headers.get(name) ?? "").split(separator);
+  return [...words("cache-tag", /\s*,\s*/), ...words("surrogate-key", /\s+/)].map((word) => word.trim()).filter(Boolean);
 }
 
 const sizeOf = (entry) => entry.skeleton.bytes + entry.key.length + ENTRY_BYTES;

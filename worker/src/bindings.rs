@@ -84,6 +84,11 @@ impl Settings {
         format!("site:{}:snapshot:v1", self.site)
     }
 
+    /// Key of what is no longer to be shown from copies; `purges.mjs` reads it.
+    pub fn purges_key(&self) -> String {
+        format!("site:{}:purges:v1", self.site)
+    }
+
     /// A name for a client that changes every hour and tells nothing about its address.
     pub fn client_name(&self, address: &str, now_millis: u64) -> String {
         let hour = (now_millis / HOUR_MILLIS).to_le_bytes();

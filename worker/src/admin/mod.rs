@@ -15,7 +15,7 @@ use serde::Serialize;
 
 /// Largest configuration; with what is learned it has to fit into a row of 2 MB.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
-const MAX_BODY_BYTES: usize = 4 * 1024;
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The answer to a configuration that was stored.
 #[derive(Serialize)]
@@ -45,10 +45,10 @@ pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response,
             get(env, &settings.site, path).await
         }
         ("config", Method::Put) => put_config(request, env, &who).await,
-        ("publish" | "rollback", Method::Post) => choose(request, env, path, &who).await,
+        ("publish" | "rollback" | "purge", Method::Post) => choose(request, env, path, &who).await,
         ("config", _) => Err(Problem::method("GET, PUT")),
         ("versions" | "status", _) => Err(Problem::method("GET")),
-        ("publish" | "rollback", _) => Err(Problem::method("POST")),
+        ("publish" | "rollback" | "purge", _) => Err(Problem::method("POST")),
         (_, method) => match path.strip_prefix("snapshots/") {
             Some(version) if is_version(version) && method == Method::Get => {
                 get(env, &settings.site, path).await

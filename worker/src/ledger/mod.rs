@@ -15,6 +15,7 @@ pub mod letters;
 pub mod overflow;
 mod publications;
 mod publish;
+mod purges;
 pub mod report;
 mod root;
 pub mod root_call;

@@ -17,7 +17,7 @@ const LEAST_WRITE_MILLIS: u64 = 1_100;
 const TRIES: usize = 3;
 
 /// How long one call of KV may take; the platform's own are done in a tenth of it.
-const WRITE_LIMIT: Duration = Duration::from_secs(3);
+pub const WRITE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Makes the next snapshot of a version of the configuration and what was counted, and stores it. Returns the latest
 /// one: the same as before when its content did not change.

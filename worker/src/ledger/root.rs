@@ -5,6 +5,7 @@ use super::deliver::wake;
 use super::letters::{self, Letters};
 use super::publications::SnapshotRow;
 use super::publish::{self, Writer, stored_config};
+use super::purges;
 use super::report::{self, SnapshotReport, Status, Versions};
 use super::root_store::{Deed, Meta, Store};
 use super::versions::{self, Condition, failed};
@@ -108,6 +109,7 @@ impl Inner {
             "/config" => self.put_config(&request, &body),
             "/publish" => self.publish(&request, &body, "publish").await,
             "/rollback" => self.publish(&request, &body, "rollback").await,
+            "/purge" => self.purge(&request, &body).await,
             "/dead" => self.take_letters(&body),
             "/wake" => {
                 self.looks.set(true);
@@ -235,6 +237,20 @@ impl Inner {
         let deed = Deed { what, version, who: &who, message: &message };
         tables.choose(&deed, shards, now_millis()).map_err(failed)?;
         Ok(row)
+    }
+
+    async fn purge(&self, request: &Request, body: &[u8]) -> Result<Response, Problem> {
+        let purge = purges::check(body)?;
+        let tables = self.tables()?;
+        let (who, message) = signature(request);
+        purges::add(&tables, &purge, &who, &message, now_millis()).map_err(failed)?;
+        if let Err(error) = purges::write(&tables, &self.env, &self.settings).await {
+            console_error!("root: purge: {error}");
+            return Err(Problem::try_again(
+                "It is noted, but not yet written where visitors are; send it again.",
+            ));
+        }
+        Ok(done())
     }
 
     /// Letters from the consumer of the dead-letter queue, which acknowledges them once this is answered.

@@ -27,6 +27,8 @@ pub enum Meta {
     Published,
     /// Sequence of the snapshot that KV has.
     Written,
+    /// Purges, oldest first, as JSON.
+    Purges,
 }
 
 impl Meta {
@@ -35,15 +37,16 @@ impl Meta {
             Self::Head => "head",
             Self::Published => "published",
             Self::Written => "written",
+            Self::Purges => "purges",
         }
     }
 }
 
 /// What happened, for the history: never a secret, only its key id.
 pub struct Deed<'d> {
-    /// `put`, `publish` or `rollback`.
+    /// `put`, `publish`, `rollback` or `purge`.
     pub what: &'static str,
-    /// Version of the configuration.
+    /// Version of the configuration; nothing for a purge.
     pub version: &'d str,
     /// Key id of the token.
     pub who: &'d str,
@@ -88,6 +91,14 @@ impl<'s> Store<'s> {
     pub fn set_meta(&self, meta: Meta, to: &str) -> Result<()> {
         let values = [meta.key().into(), to.into()];
         sql::run(self.state, "INSERT OR REPLACE INTO meta(key, value) VALUES (?, ?)", &values)
+    }
+
+    /// Keeps the purges, and who added the last one.
+    pub fn set_purges(&self, json: &str, deed: &Deed, now_millis: u64) -> Result<()> {
+        let statements = Statements::default();
+        statements.add("INSERT OR REPLACE INTO meta(key, value) VALUES ('purges', ?)", [json.into()]);
+        note(&statements, deed, now_millis);
+        statements.commit(self.state)
     }
 
     /// Stores a configuration and makes it the one that is edited.

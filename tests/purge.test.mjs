@@ -1,0 +1,111 @@
+// Pages that were taken back: no longer shown from what is kept, wherever they are named by address, beginning or tag.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { isNamed } from "../worker/purges.mjs";
+import { html, startOrigin } from "./support/origin.mjs";
+import { BROWSER, CONFIG, HOME, decisionsOf, until } from "./support/sample.mjs";
+import { start } from "./support/workerd.mjs";
+
+let origin;
+let worker;
+/** What the origin says at this moment. */
+let edition = 1;
+
+before(async () => {
+  const page = (headers) => () => html(HOME.replace("Welcome", `Edition ${edition}`), { "cache-control": "public, max-age=3600", ...headers });
+  origin = await startOrigin({ "/news/a": page({ "cache-tag": "front, sport" }), "/news/b": page({ "surrogate-key": "front culture" }), "/about": page({}) });
+  worker = await start({ origin: origin.url, vars: { FRESH_MILLIS: "200" } });
+  await worker.publish(CONFIG);
+  await until(() => look("/about"), (text) => decisionsOf(text));
+});
+after(async () => {
+  await worker?.stop();
+  await origin?.close();
+});
+
+const look = async (path) => (await worker.fetch(path, { headers: BROWSER })).text();
+const PATHS = ["/news/a", "/news/b?page=2", "/about"];
+const editions = () => Promise.all(PATHS.map(async (path) => Number(/Edition (\d+)/.exec(await look(path))?.[1])));
+
+/** Until the list has been read again: the view after its time sees to that. */
+async function followed() {
+  await new Promise((done) => setTimeout(done, 300));
+  await editions();
+  await new Promise((done) => setTimeout(done, 200));
+}
+
+/** Everything is kept, and the origin has moved on. */
+async function kept() {
+  edition++;
+  const before = edition;
+  await worker.must("POST", "purge", { everything: true });
+  await followed();
+  await until(editions, (shown) => shown.every((one) => one === before));
+  const asks = async () => {
+    const n = origin.requests.length;
+    await editions();
+    return origin.requests.length - n;
+  };
+  await until(asks, (n) => n === 0);
+  edition++;
+  assert.deepEqual(await editions(), [before, before, before]);
+  return before;
+}
+
+const CASES = [
+  ["an address without its host", () => ({ urls: ["/news/a"] }), [true, false, false]],
+  ["a whole address, query included", () => ({ urls: [`${worker.url}/news/b?page=2`] }), [false, true, false]],
+  ["an address without its query names another page", () => ({ urls: ["/news/b"], prefixes: ["/nowhere"] }), [false, false, false]],
+  ["a prefix", () => ({ prefixes: ["/news/"] }), [true, true, false]],
+  ["a tag, in either header", () => ({ tags: ["front"] }), [true, true, false]],
+  ["a tag of one page", () => ({ tags: ["culture"] }), [false, true, false]],
+  ["several at once", () => ({ urls: ["/about"], tags: ["sport"] }), [true, false, true]],
+  ["everything", () => ({ everything: true }), [true, true, true]],
+];
+
+for (const [name, purge, gone] of CASES)
+  test(`purged by ${name}`, async () => {
+    const old = await kept();
+    await worker.must("POST", "purge", purge());
+    const expected = gone.map((isGone) => (isGone ? old + 1 : old));
+    await followed();
+    await until(editions, (shown) => String(shown) === String(expected));
+  });
+
+test("an isolate that starts later, and a list that can't be read, cost nothing", async () => {
+  const old = await kept();
+  const key = "site:test:purges:v1";
+  const list = worker.kv.values.get(key);
+  worker.kv.values.set(key, Buffer.from("{ broken"));
+  await followed();
+  assert.deepEqual(await editions(), [old, old, old]);
+  worker.kv.values.set(key, list);
+});
+
+test("what is no purge is refused with its place, and nothing goes", async () => {
+  const old = await kept();
+  for (const [body, pointer] of [[{}, ""], [{ url: ["/about"] }, "/url"], [{ urls: ["about"] }, "/urls/0"], [{ tags: "front" }, ""], [{ urls: Array(101).fill("/a") }, "/urls"]]) {
+    const response = await worker.call("POST", "purge", body);
+    assert.equal(response.status, 422);
+    assert.equal((await response.json()).errors[0].pointer, pointer);
+  }
+  assert.equal((await worker.fetch("/_edgeloom/admin/purge", { method: "POST", body: '{"everything":true}' })).status, 401);
+  await followed();
+  assert.deepEqual(await editions(), [old, old, old]);
+});
+
+test("after many purges the oldest are one, of everything", async () => {
+  for (let i = 0; i < 105; i++) await worker.must("POST", "purge", { urls: [`/nowhere-${i}`] });
+  const list = JSON.parse(worker.kv.text("site:test:purges:v1"));
+  assert.equal(list.length, 100);
+  assert.equal(list[0].everything, true);
+  assert.deepEqual(list.at(-1).urls, ["/nowhere-104"]);
+  assert.ok(list.every(({ at }, i) => i === 0 || at > list[i - 1].at));
+});
+
+test("hosts are told apart, and beginnings of hosts are no prefixes", () => {
+  const named = (purge) => isNamed(purge, "https://shop.example/a", []);
+  assert.ok(named({ urls: ["https://shop.example/a"] }) && named({ prefixes: ["https://shop.example/"] }) && named({ urls: ["/a"] }));
+  assert.ok(!named({ urls: ["https://other.example/a"] }) && !named({ prefixes: ["/b"] }) && !named({ tags: ["a"] }) && !named({}));
+});
