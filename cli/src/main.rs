@@ -81,6 +81,8 @@ enum Command {
         #[arg(long, short)]
         message: Option<String>,
     },
+    /// Show pages anew from the site's own server, wherever copies of them are kept
+    Purge(Purge),
     /// Show what is published and what was learned
     Status {
         #[command(flatten)]
@@ -110,6 +112,38 @@ enum Command {
         #[arg(default_value = "edgeloom.toml")]
         file: PathBuf,
     },
+}
+
+/// Which pages are taken back.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+struct Purge {
+    /// Addresses, as in /news?page=2 or https://shop.example.org/news
+    #[arg(group = "what")]
+    urls: Vec<String>,
+    /// Beginnings of addresses, as in /news/
+    #[arg(long, group = "what")]
+    prefix: Vec<String>,
+    /// Words of the pages' Cache-Tag or Surrogate-Key header
+    #[arg(long, group = "what")]
+    tag: Vec<String>,
+    /// All pages
+    #[arg(long, group = "what", conflicts_with_all = ["urls", "prefix", "tag"])]
+    everything: bool,
+    #[command(flatten)]
+    site: Site,
+    /// Why, in a few words
+    #[arg(long, short)]
+    message: Option<String>,
+}
+
+impl Purge {
+    fn what(&self) -> Value {
+        if self.everything {
+            return json!({ "everything": true });
+        }
+        json!({ "urls": self.urls, "prefixes": self.prefix, "tags": self.tag })
+    }
 }
 
 /// Where to publish and who asks.
@@ -156,6 +190,10 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         Command::Rollback { version, site, message } => {
             let answer = site.remote()?.choose("rollback", version, message.as_deref())?;
             show(&answer, json, |answer| publication("back at", answer));
+        }
+        Command::Purge(purge) => {
+            let answer = purge.site.remote()?.purge(&purge.what(), purge.message.as_deref())?;
+            show(&answer, json, |_| "noted; pages are shown anew within a minute".into());
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
         Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),

@@ -164,6 +164,15 @@ impl Remote {
         self.accept(&mut answer)
     }
 
+    /// Takes pages back: `what` names them.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn purge(&self, what: &Value, message: Option<&str>) -> Result<Value, Stop> {
+        let mut answer = self.send(Method::POST, &with_message("purge", message), Some(what), &[])?;
+        self.accept(&mut answer)
+    }
+
     /// What the site says under `path`: `status` or `versions`.
     ///
     /// # Errors

@@ -162,6 +162,22 @@ fn an_answer_of_something_else_is_no_configuration() {
 }
 
 #[test]
+fn a_purge_names_pages_and_nothing_else_is_sent() {
+    let site = Site::start();
+    let ran = site.run(&["purge", "/news", "/about", "--prefix", "/shop/", "--tag", "front", "-m", "typo"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let sent = site.sent().pop().unwrap();
+    assert_eq!(sent.line, "POST /_edgeloom/admin/purge?message=typo");
+    assert_eq!(sent.body, json!({ "urls": ["/news", "/about"], "prefixes": ["/shop/"], "tags": ["front"] }));
+    assert_eq!(site.run(&["purge", "--everything"]).code, 0);
+    assert_eq!(site.sent().pop().unwrap().body, json!({ "everything": true }));
+    for wrong in [&["purge"][..], &["purge", "--everything", "/news"]] {
+        let n = site.sent().len();
+        assert_eq!((site.run(wrong).code, site.sent().len()), (2, n), "{wrong:?}");
+    }
+}
+
+#[test]
 fn rollback_status_and_versions_answer() {
     let site = Site::start();
     assert_eq!(site.run(&["publish", "shop.toml"]).code, 0);

@@ -137,6 +137,7 @@ impl Site {
                 let answer = json!({ "version": sent.body["version"], "snapshot": "feed", "sequence": state.sequence });
                 (200, vec![], answer)
             }
+            "POST /purge" => (200, vec![], sent.body.clone()),
             "GET /versions" => {
                 let version = state.config.as_ref().map(|(version, _)| version.clone());
                 (200, vec![], json!({ "versions": [{ "version": version, "at_millis": 0 }] }))

@@ -73,11 +73,11 @@ pub fn check(body: &[u8]) -> Result<Value, Problem> {
     Ok(Value::Object(purge))
 }
 
-/// Adds a purge to those that are kept.
+/// Adds a purge to those that are kept, and returns it with its time.
 ///
 /// # Errors
 /// SQLite.
-pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_millis: u64) -> Result<()> {
+pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_millis: u64) -> Result<Value> {
     let known = tables.meta(Meta::Purges)?.and_then(|text| json::read(text.as_bytes()).ok());
     let mut all = match known {
         Some(Value::Array(all)) => all,
@@ -89,7 +89,7 @@ pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_mill
     if let Value::Object(fields) = &mut entry {
         fields.insert("at".into(), now_millis.max(last + 1).into());
     }
-    all.push(entry);
+    all.push(entry.clone());
     if all.len() > KEPT {
         let merged = all.len() - KEPT;
         if let Some(at) = all.get(merged).and_then(|entry| entry.get("at")).cloned() {
@@ -98,14 +98,15 @@ pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_mill
         }
     }
     let deed = Deed { what: "purge", version: "", who, message };
-    tables.set_purges(&edgeloom::json::text(&Value::Array(all)), &deed, now_millis)
+    tables.set_purges(&edgeloom::json::text(&Value::Array(all)), &deed, now_millis)?;
+    Ok(entry)
 }
 
 /// Brings what is kept where isolates read it.
 ///
 /// # Errors
 /// SQLite or KV.
-pub async fn write(tables: &Store<'_>, env: &Env, settings: &Settings) -> Result<()> {
+pub async fn write(tables: &Store<'_>, env: &Env, settings: &Settings) -> Result<Value> {
     let Some(text) = tables.meta(Meta::Purges)? else { return Ok(()) };
     let written = platform::kv_put(env, STATE, &settings.purges_key(), text.as_bytes(), WRITE_LIMIT).await;
     written.map_err(|error| Error::new(format_args!("KV: {error}")))

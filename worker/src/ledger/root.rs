@@ -243,14 +243,14 @@ impl Inner {
         let purge = purges::check(body)?;
         let tables = self.tables()?;
         let (who, message) = signature(request);
-        purges::add(&tables, &purge, &who, &message, now_millis()).map_err(failed)?;
+        let noted = purges::add(&tables, &purge, &who, &message, now_millis()).map_err(failed)?;
         if let Err(error) = purges::write(&tables, &self.env, &self.settings).await {
             console_error!("root: purge: {error}");
             return Err(Problem::try_again(
                 "It is noted, but not yet written where visitors are; send it again.",
             ));
         }
-        Ok(done())
+        Ok(respond::json(200, &noted))
     }
 
     /// Letters from the consumer of the dead-letter queue, which acknowledges them once this is answered.
