@@ -429,8 +429,10 @@ test("a page too large to keep streams at every view", async () => {
 });
 
 test("the lease follows what the origin says", () => {
-  const request = new Request("http://a/");
-  const lease = (headers, now = 1e12) => leaseOf(request, { status: 200, headers: new Headers(headers) }, now);
+  const lease = (headers, { now = 1e12, lifeMillis, cookie } = {}) => {
+    const request = new Request("https://shop.example/", { headers: cookie ? { cookie } : {} });
+    return leaseOf({ request, plan: { lifeMillis } }, { status: 200, headers: new Headers(headers) }, now);
+  };
   const life = (line) => (lease({ "cache-control": line }).freshUntil - 1e12) / 1000;
   assert.equal(life("max-age=60"), 60);
   assert.equal(life("max-age=60, s-maxage=5"), 5);
@@ -450,6 +452,34 @@ test("the lease follows what the origin says", () => {
   assert.deepEqual([renewUntil, rescueUntil], [1e12 + 3_000, 1e12 + 4_000]);
   const strict = lease({ "cache-control": "max-age=1, must-revalidate, stale-while-revalidate=2, stale-if-error=3" });
   assert.deepEqual([strict.renewUntil, strict.rescueUntil], [1e12 + 1_000, 1e12 + 1_000]);
+});
+
+test("a life that the configuration states counts where the origin states none and forbids nothing", async () => {
+  const configured = (headers, cookie) => leaseOf({ request: new Request("https://shop.example/", { headers: cookie ? { cookie } : {} }), plan: { lifeMillis: 5_000 } }, { status: 200, headers: new Headers(headers) }, 1e12);
+  assert.equal(configured({}).freshUntil, 1e12 + 5_000);
+  assert.ok(configured({}).forAll);
+  assert.equal(configured({}, "a=1"), undefined, "what a cookie was sent with may be another page");
+  assert.equal(configured({ "cache-control": "max-age=60" }).freshUntil, 1e12 + 60_000);
+  for (const headers of [{ "cache-control": "no-cache" }, { "cache-control": "max-age=0" }, ...OWN]) assert.equal(configured(headers), undefined, JSON.stringify(headers));
+
+  const own = await start({ origin: origin.url });
+  const pages = [{ path: "/configured/long", life_seconds: 3600 }, { path: "/configured/*", life_seconds: 0 }];
+  for (const path of ["/configured/long", "/configured/short"]) origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`)));
+  const look = async (path, headers = {}) => (await own.fetch(path, { headers: { ...BROWSER, ...headers } })).text();
+  try {
+    await own.publish({ ...CONFIG, pages });
+    await until(() => look("/configured/long"), (text) => decisionsOf(text));
+    const asks = async (path) => {
+      const before = askedFor(path).length;
+      await look(path);
+      return askedFor(path).length - before;
+    };
+    await until(() => asks("/configured/long"), (n) => n === 0);
+    assert.match(await look("/configured/long", { cookie: "a=1" }), /for anyone/);
+    for (let i = 0; i < 5; i++) assert.equal(await asks("/configured/short"), 1);
+  } finally {
+    await own.stop();
+  }
 });
 
 test("marks that are cut, crossed or foreign lose no byte", () => {

@@ -11,7 +11,8 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
  * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
- * @property {boolean} forAll  the origin names it shared; else it stands only among visitors without cookies
+ * @property {boolean} forAll  it is named shared; else it stands only among visitors without cookies
+ * @property {boolean} isConfigured  its life is the site's configuration's word, not the origin's
  */
 
 /** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`. */
@@ -70,36 +71,40 @@ export function mayCopy(request, { status, headers }) {
  * An answer without a stated life is kept only under an entity tag, and asked about at each view with the visitor's own
  * headers.
  *
- * @param {Request} request
+ * @param {{ request: Request, plan: { lifeMillis?: number } }} view  a life that the site's configuration states counts where
+ *   the answer states none
  * @param {{ status: number, headers: Headers }} response
  * @param {number} now  milliseconds since the epoch
  * @returns {Lease | undefined}
  */
-export function leaseOf(request, response, now) {
+export function leaseOf({ request, plan }, response, now) {
   const { headers } = response;
   if (!mayCopy(request, response) || headers.has("set-cookie")) return undefined;
   if (varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;
-  const lease = granted(headers, now);
+  const lease = granted(headers, now, plan.lifeMillis);
+  // The configuration speaks for a page that is the same for everybody; what a cookie was sent with may be another.
+  if (lease.isConfigured && request.headers.has("cookie")) return undefined;
   return isFor(request, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
 }
 
 /** The lease that headers grant from now on: by the first line that is meant for caches like us, else by that for all. */
-function granted(headers, now) {
+function granted(headers, now, configured) {
   const line = CACHE_HEADERS.find((name) => directives(headers.get(name)).size > 0) ?? "cache-control";
   const said = directives(headers.get(line));
   const isTargeted = line !== "cache-control";
   // A life that is no number is over.
   const millis = (name) => (said.has(name) ? (/^\d+$/.test(said.get(name)) ? Number(said.get(name)) * 1_000 : 0) : undefined);
-  const stated = millis("s-maxage") ?? millis("max-age") ?? (isTargeted ? undefined : expires(headers, now)) ?? 0;
-  const life = said.has("no-cache") ? 0 : stated;
+  const stated = millis("s-maxage") ?? millis("max-age") ?? (isTargeted ? undefined : expires(headers, now));
+  const life = said.has("no-cache") ? 0 : (stated ?? configured ?? 0);
   const age = Math.max(0, Number(headers.get("age")) || 0) * 1_000;
   const freshUntil = now + Math.max(0, life - age);
   const strict = ["no-cache", "must-revalidate", "proxy-revalidate"].some((name) => said.has(name));
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
-  const forAll = said.has("public") || said.has("s-maxage") || isTargeted;
-  return { freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll };
+  const isConfigured = stated === undefined && configured !== undefined;
+  const forAll = isConfigured || said.has("public") || said.has("s-maxage") || isTargeted;
+  return { freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, isConfigured };
 }
 
 function expires(headers, now) {

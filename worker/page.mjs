@@ -69,7 +69,7 @@ export async function page(request, env, ctx, engine) {
 
 /** An answer of the origin with its slots filled: parsed, unless it is known to the last byte. */
 async function filled(view, response) {
-  const lease = leaseOf(view.request, response, Date.now());
+  const lease = leaseOf(view, response, Date.now());
   let whole = response;
   if (lease) keep(view, response, lease);
   else {
@@ -118,7 +118,7 @@ async function renewed(view, entry) {
   else if (response.status < 500) {
     // Changed, moved or gone: whoever comes next gets it from the origin, or as it is cut here.
     drop(entry.key);
-    const lease = leaseOf(view.request, response, now);
+    const lease = leaseOf(view, response, now);
     if (lease && rewritable(view, response)) keep(view, response, lease);
   }
   unread(response);
@@ -168,15 +168,15 @@ function parse(plan) {
   if (plan === undefined) return undefined;
   const [text, events] = plan;
   const parts = text.split("\0");
-  const [token, url, age, tail, timing, cookie, variant, reached] = parts;
+  const [token, url, age, tail, timing, cookie, variant, life, reached] = parts;
   let at = Number(reached);
   const slots = [];
-  for (let i = 8; i + 2 < parts.length; i += 3) {
+  for (let i = 9; i + 2 < parts.length; i += 3) {
     const end = at + Number(parts[i + 2]);
     slots.push({ css: parts[i], html: parts[i + 1], events: events.subarray(at, end), seen: false, open: 0, fault: false });
     at = end;
   }
-  return { token, url, age, tail, timing, cookie, variant, reached: events.subarray(0, Number(reached)), slots };
+  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, reached: events.subarray(0, Number(reached)), slots };
 }
 
 function isNavigation(request) {

@@ -84,22 +84,22 @@ export function mayRescue(entry, now) {
 }
 
 /** Whether an answer of the origin is the page that is kept: because it says so, or by its tag. */
-export function isSame({ request }, entry, response, now) {
+export function isSame(view, entry, response, now) {
   if (response.status === 304) return true;
   const tag = response.headers.get("etag");
-  return tag !== null && tag === entry.headers.get("etag") && leaseOf(request, response, now) !== undefined;
+  return tag !== null && tag === entry.headers.get("etag") && leaseOf(view, response, now) !== undefined;
 }
 
 /**
  * The page is still the same: the newer answer says how long it stands from now on. Its other headers are for the visitor who
  * asked, and stay out of what others are served.
  */
-export function renew({ request }, entry, response, now) {
+export function renew(view, entry, response, now) {
   const { headers } = entry;
   // The age was that of the answer before.
   headers.delete("age");
   for (const name of LEASE_HEADERS) if (response.headers.has(name)) headers.set(name, response.headers.get(name));
-  const lease = leaseOf(request, { status: 200, headers }, now);
+  const lease = leaseOf(view, { status: 200, headers }, now);
   if (lease) entry.lease = lease;
   else drop(entry.key);
 }

@@ -4,7 +4,7 @@
 
 use super::policy::Policy;
 use super::store::Stored;
-use super::{Arm, Goal, Slot, Snapshot, wire};
+use super::{Arm, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{Assignment, BetaPosterior, Limits, LimitsError, PolicyKind, Prepared, Shape};
 use crate::block::{self, Block, Markup};
@@ -22,6 +22,8 @@ use std::sync::Arc;
 const MAX_SLOTS: usize = 1_000;
 /// Most arms of a slot: P(best) of 1,000 arms is the limit of what a publication may compute.
 const MAX_ARMS: usize = 1_000;
+/// Longest life of a page that only the configuration states: a mistake there is over within a day.
+const MAX_LIFE_SECONDS: u32 = 86_400;
 /// Exposures per arm before the policy may prefer one, unless configured.
 const BURN_IN: u64 = 100;
 
@@ -102,6 +104,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
             )),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),
+        pages: compiler.pages(&config.pages),
         goals: compiler.goals,
         slots,
         audiences: compiler.audiences,
@@ -229,6 +232,19 @@ impl Compiler {
                 }
             }
         }
+    }
+
+    fn pages(&mut self, pages: &[wire::Page]) -> Vec<Page> {
+        let mut made = Vec::new();
+        for (i, page) in pages.iter().enumerate() {
+            let pointer = format!("/pages/{i}/life_seconds");
+            let life_seconds = self.in_range(&pointer, Some(page.life_seconds), 0, 0, MAX_LIFE_SECONDS);
+            match Pattern::parse(&page.path) {
+                Ok(path) => made.push(Page { path, life_seconds }),
+                Err(error) => self.error(format!("/pages/{i}/path"), error),
+            }
+        }
+        made
     }
 
     fn goals(&mut self, goals: &[wire::Goal]) {

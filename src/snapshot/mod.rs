@@ -42,12 +42,23 @@ pub struct Snapshot {
     pub shards: u8,
     /// Other origins that may send events.
     pub origins: Vec<String>,
+    /// How long pages stand whose server does not say so.
+    pub pages: Vec<Page>,
     /// What counts as success.
     pub goals: Vec<Goal>,
     /// Places in pages, in the order of their worth.
     pub slots: Vec<Slot>,
     /// Compiled rules.
     pub audiences: AudienceSet,
+}
+
+/// How long pages stand.
+#[derive(Debug)]
+pub struct Page {
+    /// Pages like this.
+    pub path: Pattern,
+    /// Seconds, 0–86,400.
+    pub life_seconds: u32,
 }
 
 /// What counts as success.
@@ -133,6 +144,12 @@ impl Snapshot {
     #[must_use]
     pub fn slot(&self, id: &SlotId) -> Option<(usize, &Slot)> {
         self.slots.iter().enumerate().find(|(_, slot)| slot.id == *id)
+    }
+
+    /// How long a page stands whose server does not say so, seconds.
+    #[must_use]
+    pub fn life_at(&self, path: &str) -> Option<u32> {
+        self.pages.iter().find(|page| page.path.matches(path)).map(|page| page.life_seconds)
     }
 
     /// The goals that reaching a page fulfils.

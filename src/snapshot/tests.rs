@@ -57,6 +57,8 @@ fn every_mistake_points_to_its_place_and_costs_only_its_item() {
         (|c| c["holdout"]["share"] = json!(1.5), "/holdout/share", 2, 2),
         (|c| c["privacy"] = json!({ "cookie_days": 0 }), "/privacy/cookie_days", 2, 2),
         (|c| c["ledger"] = json!({ "shards": 65 }), "/ledger/shards", 2, 2),
+        (|c| c["pages"] = json!([{ "path": "a", "life_seconds": 1 }]), "/pages/0/path", 2, 2),
+        (|c| c["pages"] = json!([{ "path": "/a", "life_seconds": 86_401 }]), "/pages/0/life_seconds", 2, 2),
         (|c| c["ledger"] = json!({ "origins": ["example.org"] }), "/ledger/origins/0", 2, 2),
         (|c| c["goals"][0]["path"] = json!("no slash"), "/goals/0/path", 0, 0),
         (|c| c["goals"][0]["value"] = json!(1e12), "/goals/0/value", 0, 0),
@@ -88,6 +90,14 @@ fn every_mistake_points_to_its_place_and_costs_only_its_item() {
         assert!(errors.iter().any(|e| e.starts_with(pointer)), "{pointer} is not in {errors:?}");
         assert_eq!((slots, arms), (*n_slots, *n_arms), "{pointer}");
     }
+}
+
+#[test]
+fn the_first_entry_for_a_page_says_how_long_it_stands() {
+    let pages = json!([{ "path": "/a/b", "life_seconds": 5 }, { "path": "/a/*", "life_seconds": 60 }]);
+    let published = Published { config: config(|c| c["pages"] = pages), learned: Vec::new() };
+    let (snapshot, _) = compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
+    assert_eq!(["/a/b", "/a/c", "/b"].map(|path| snapshot.life_at(path)), [Some(5), Some(60), None]);
 }
 
 #[test]

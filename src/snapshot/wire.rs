@@ -21,6 +21,9 @@ pub struct Config {
     pub privacy: Privacy,
     /// How rewards are collected and counted.
     pub ledger: Ledger,
+    /// How long pages stand whose server does not say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pages: Vec<Page>,
     /// Named rules over the context.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub audiences: Vec<Audience>,
@@ -39,7 +42,8 @@ pub struct Config {
 pub type ItemFault = fn(&Value) -> Option<JsonError>;
 
 /// The lists of a configuration whose items are read one by one: one that can't be read does not cost the others.
-pub const ITEMS: [(&str, ItemFault); 4] = [
+pub const ITEMS: [(&str, ItemFault); 5] = [
+    ("pages", json::fault::<Page>),
     ("audiences", json::fault::<Audience>),
     ("goals", json::fault::<Goal>),
     ("blocks", json::fault::<Block>),
@@ -128,6 +132,18 @@ pub struct Ledger {
     /// Other origins that may send events, e.g. `https://app.example.org`; the site's own always may.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
+}
+
+/// Pages that are the same for everybody for a while, though their server sends no `max-age`, `s-maxage` or `Expires`. What
+/// the server forbids stays forbidden: `private`, `no-store`, `Set-Cookie`, `Vary: Cookie`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Page {
+    /// Their paths; `*` stands for any characters. The first entry that matches counts.
+    pub path: String,
+    /// How long a copy may be shown to anybody without asking the server, seconds, 0–86400.
+    pub life_seconds: u32,
 }
 
 /// A named rule over the context.

@@ -80,6 +80,8 @@ struct Head<'p> {
     cookie: Option<String>,
     /// What is shown, for the tag of the page: see [`variant`].
     variant: String,
+    /// How long the page stands whose server does not say so, seconds.
+    life_seconds: Option<u32>,
     /// Bytes of events to record when the page was reached.
     reached_bytes: usize,
 }
@@ -88,7 +90,8 @@ impl Head<'_> {
     fn text(&self) -> String {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let (url, cookie) = (text(&self.url), text(&self.cookie));
-        let parts = [self.token, &url, self.age, &self.tail, &self.timing, &cookie, &self.variant];
+        let life = self.life_seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+        let parts = [self.token, &url, self.age, &self.tail, &self.timing, &cookie, &self.variant, &life];
         let mut out = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 8);
         for part in parts {
             out.push_str(part);
@@ -176,6 +179,7 @@ impl Request<'_> {
         }
         head.timing =
             server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&timing) }]);
+        head.life_seconds = snapshot.life_at(address.path);
         head.variant = variant(snapshot, &decision, visit.mode, moment.now, bucket);
         head.cookie = visit.set_cookie;
     }

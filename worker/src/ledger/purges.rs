@@ -85,7 +85,7 @@ pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_mill
     };
     let mut entry = purge.clone();
     // Two in one millisecond are two.
-    let last = all.last().map_or(0, |last| json::count(last, "at")) as u64;
+    let last = all.last().and_then(|last| last.get("at")?.as_u64()).unwrap_or(0);
     if let Value::Object(fields) = &mut entry {
         fields.insert("at".into(), now_millis.max(last + 1).into());
     }
@@ -106,7 +106,7 @@ pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_mill
 ///
 /// # Errors
 /// SQLite or KV.
-pub async fn write(tables: &Store<'_>, env: &Env, settings: &Settings) -> Result<Value> {
+pub async fn write(tables: &Store<'_>, env: &Env, settings: &Settings) -> Result<()> {
     let Some(text) = tables.meta(Meta::Purges)? else { return Ok(()) };
     let written = platform::kv_put(env, STATE, &settings.purges_key(), text.as_bytes(), WRITE_LIMIT).await;
     written.map_err(|error| Error::new(format_args!("KV: {error}")))
