@@ -348,6 +348,24 @@ test("another block is another page, though its address and its bytes outside ar
   }
 });
 
+test("a picture that matters is loaded before the page is read, where its slot is on the page", async () => {
+  const hero = (slot) => `<!doctype html><body>${slot}<p>end</p></body>`;
+  origin.route("/pictured", html(hero('<edge-slot name="hero">x</edge-slot>'), { ...LIFE, link: "</site.css>; rel=preload; as=style" }));
+  origin.route("/unpictured", html(hero('<edge-slot name="cta">x</edge-slot>'), LIFE));
+  const own = await start({ origin: origin.url });
+  const picture = '<img src="/big.jpg?w=1&amp;h=2" alt="" width="640" height="480" fetchpriority="high">';
+  const blocks = CONFIG.blocks.map((block) => (["bold", "calm"].includes(block.id) ? { ...block, template: `${block.template}${picture}` } : block));
+  const linked = async (path) => (await own.fetch(path, { headers: BROWSER })).headers.get("link") ?? "";
+  try {
+    await own.publish({ ...CONFIG, blocks });
+    const link = await until(() => linked("/pictured"), (text) => text.includes("big.jpg"));
+    assert.equal(link, "</site.css>; rel=preload; as=style, </big.jpg?w=1&h=2>; rel=preload; as=image; fetchpriority=high");
+    for (let i = 0; i < 4; i++) assert.equal(await linked("/unpictured"), "");
+  } finally {
+    await own.stop();
+  }
+});
+
 test("HEAD says what GET would, and is no view", async () => {
   origin.route("/headed", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
   const got = await settled("/headed");

@@ -149,6 +149,8 @@ function serve(view, entry, response) {
     for (const cookie of response.headers.getSetCookie()) answer.headers.append("set-cookie", cookie);
   }
   answer.headers.set("etag", tag);
+  // Only here it is known before the first byte which slots the page has.
+  for (const slot of plan.slots) if (slot.seen && slot.hints) answer.headers.append("link", slot.hints);
   personalise(answer.headers, plan);
   return answer;
 }
@@ -163,7 +165,7 @@ function factsOf(request) {
   ].join("\n");
 }
 
-/** The parts of a plan in the order of `Head` in src/page.rs; then selector, HTML and length of the events of each slot. */
+/** The parts of a plan in the order of `Head` in src/page.rs; then selector, HTML, hints and length of the events of each slot. */
 function parse(plan) {
   if (plan === undefined) return undefined;
   const [text, events] = plan;
@@ -171,9 +173,9 @@ function parse(plan) {
   const [token, url, age, tail, timing, cookie, variant, life, reached] = parts;
   let at = Number(reached);
   const slots = [];
-  for (let i = 9; i + 2 < parts.length; i += 3) {
-    const end = at + Number(parts[i + 2]);
-    slots.push({ css: parts[i], html: parts[i + 1], events: events.subarray(at, end), seen: false, open: 0, fault: false });
+  for (let i = 9; i + 3 < parts.length; i += 4) {
+    const end = at + Number(parts[i + 3]);
+    slots.push({ css: parts[i], html: parts[i + 1], hints: parts[i + 2], events: events.subarray(at, end), seen: false, open: 0, fault: false });
     at = end;
   }
   return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, reached: events.subarray(0, Number(reached)), slots };

@@ -1,6 +1,7 @@
 //! A rendered block, cut where its links to the same site take a token; filling it in is a copy.
 
-use super::lexer::{Attribute, Lexer, Token};
+use super::escape::decode;
+use super::lexer::{Attribute, Lexer, Tag, Token};
 use super::url::is_same_site;
 use crate::seed::{Purpose, hash};
 
@@ -17,6 +18,8 @@ pub struct Markup {
     joints: Vec<Joint>,
     /// Hash of the HTML it was cut from.
     fingerprint: u64,
+    /// Values of a `Link` header, separated by commas: what a browser should load before it gets to the block.
+    hints: Box<str>,
 }
 
 /// What stands before the token in an address.
@@ -42,13 +45,17 @@ impl Markup {
     /// Cuts canonical HTML at the `href` of each `a` and `area` that leads to a page of the same site.
     pub(super) fn cut(html: &str) -> Self {
         let fingerprint = hash(Purpose::Content, &[html.as_bytes()]);
-        let mut markup = Self { parts: Vec::new(), joints: Vec::new(), fingerprint };
+        let mut markup = Self { parts: Vec::new(), joints: Vec::new(), fingerprint, hints: Box::default() };
+        let mut hints = String::new();
         let mut lexer = Lexer::new(html);
         // Text read so far and not yet in a part starts here.
         let (mut part, mut copied) = (String::new(), 0);
         // Rendered HTML is canonical, so the lexer refuses nothing; if it did, the rest would have no tokens.
         while let Ok(Some(token)) = lexer.next() {
             let Token::Start(tag) = token else { continue };
+            if tag.name == "img" {
+                push_hint(&mut hints, &tag);
+            }
             if !matches!(tag.name, "a" | "area") {
                 continue;
             }
@@ -71,6 +78,7 @@ impl Markup {
         }
         part.push_str(html.get(copied..).unwrap_or_default());
         markup.parts.push(part.into());
+        markup.hints = hints.into();
         markup
     }
 
@@ -95,6 +103,13 @@ impl Markup {
         self.joints.len()
     }
 
+    /// What a browser should load before it gets to the block: the value of a `Link` header (RFC 8288), or nothing. Pictures
+    /// with `fetchpriority="high"` are in it.
+    #[must_use]
+    pub fn hints(&self) -> &str {
+        &self.hints
+    }
+
     /// Tells this HTML from another, whatever token it carries: 64 bits, so no proof against somebody who looks for two alike.
     #[must_use]
     pub const fn fingerprint(&self) -> u64 {
@@ -106,6 +121,21 @@ impl Markup {
     pub fn len_bytes(&self) -> usize {
         self.parts.iter().map(|part| part.len()).sum()
     }
+}
+
+/// Adds a picture that matters to the hints. One with `srcset` stays out: which of its files the browser takes is not known here.
+fn push_hint(hints: &mut String, tag: &Tag<'_>) {
+    let value = |name: &str| tag.attributes.iter().find(|own| own.name == name).and_then(|own| own.value);
+    let (Some("high"), Some(src), None) = (value("fetchpriority"), value("src"), value("srcset")) else {
+        return;
+    };
+    let Ok(address) = decode(src) else { return };
+    // Canonical addresses have none of these; a header must not get one whatever happens.
+    if address.is_empty() || address.bytes().any(|byte| !byte.is_ascii_graphic() || b"<>\"".contains(&byte)) {
+        return;
+    }
+    hints.push_str(if hints.is_empty() { "<" } else { ", <" });
+    hints.extend([address.as_str(), ">; rel=preload; as=image; fetchpriority=high"]);
 }
 
 /// The escaped address without a token somebody copied from the address bar, and how to add the new one.
@@ -124,6 +154,29 @@ fn without_token(address: &str) -> (String, Joint) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_that_matter_are_loaded_early() {
+        let hints = |html: &str| Markup::cut(html).hints().to_owned();
+        assert_eq!(
+            hints(
+                "<p><img src=\"/a.png?b=1&amp;c=2\" alt=\"\" fetchpriority=\"high\"><img src=\"/b.png\" alt=\"\"></p>"
+            ),
+            "</a.png?b=1&c=2>; rel=preload; as=image; fetchpriority=high"
+        );
+        let two = hints(
+            "<img fetchpriority=\"high\" src=\"/a\"><img src=\"https://x.example/b\" fetchpriority=\"high\">",
+        );
+        assert_eq!(two.matches("rel=preload").count(), 2, "{two}");
+        for none in [
+            "<img src=\"/a\" fetchpriority=\"low\">",
+            "<img src=\"/a\" srcset=\"/b 2x\" fetchpriority=\"high\">",
+            "<img fetchpriority=\"high\">",
+            "<img src=\"/a&gt;; rel=x\" fetchpriority=\"high\">",
+        ] {
+            assert_eq!(hints(none), "", "{none}");
+        }
+    }
 
     fn with(html: &str, token: Option<&str>) -> String {
         let mut out = String::new();

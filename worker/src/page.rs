@@ -57,7 +57,8 @@ impl Moment {
 /// What a page view gets.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Parts split by NUL: head as in `Head`, then per slot its selector, its HTML and the length of its events.
+    /// Parts split by NUL: head as in `Head`, then per slot its selector, its HTML, the hints of its `Link` header and
+    /// the length of its events.
     pub text: String,
     /// Events in their binary form: first those of reaching the page, then those of each slot that is served.
     pub events: Vec<u8>,
@@ -255,6 +256,8 @@ impl Page<'_> {
             let link = link.map(|receipt| keyring.sign(&Receipt { unit: None, ..receipt }));
             markup.with_token(link.as_deref(), &mut out.text);
         }
+        out.text.push(NUL);
+        out.text.push_str(arm.and_then(|arm| arm.markup.as_ref()).map_or("", |markup| markup.hints()));
         let before = out.events.len();
         // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
         if let Some(receipt) = receipt.filter(|_| contextual) {
