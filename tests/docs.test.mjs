@@ -6,6 +6,7 @@ import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { after, before, test } from "node:test";
 import { html, startOrigin } from "./support/origin.mjs";
+import { inParallel } from "./support/parallel.mjs";
 import { BROWSER, CONFIG, decisionsOf, until } from "./support/sample.mjs";
 import { start } from "./support/workerd.mjs";
 
@@ -37,14 +38,6 @@ function sample() {
   const all = [...pagesBelow(root)].sort();
   const step = Math.max(1, Math.floor(all.length / PAGES));
   return all.filter((_, i) => i % step === 0);
-}
-
-async function inParallel(items, lanes, run) {
-  let next = 0;
-  const lane = async () => {
-    while (next < items.length) await run(items[next++]);
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 let origin;

@@ -5,9 +5,7 @@
 // the same), one with a stated life, one that a server makes anew without naming its version, and one that is another at
 // each view. Only the last is parsed at each view, as the Worker in JavaScript parses all of them.
 
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { OBJECTS, PROXY, bundleOf } from "../support/bundle.mjs";
 import { load } from "../support/load.mjs";
 import { html, startOrigin } from "../support/origin.mjs";
 import { median, report } from "../support/report.mjs";
@@ -21,11 +19,6 @@ const CONNECTIONS = 8;
 const filler = (n) => Array.from({ length: n }, (_, i) => `<section class="row r${i}"><h2>Section ${i}</h2><p>Some text of a page, with <a href="/p/${i}">links</a> and <b>marks</b>.</p></section>\n`).join("");
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bench</title></head><body>
 <edge-slot name="hero"><p>default</p></edge-slot>${filler(90)}<div data-edge-slot="cta"><p>default</p></div>${filler(89)}<aside class="teaser"><p>default</p></aside></body></html>`;
-
-const OBJECTS = 'import { DurableObject } from "cloudflare:workers";\nexport class Shard extends DurableObject {}\nexport class Root extends DurableObject {}\n';
-
-/** The least a Worker in front of a site can do. */
-const PROXY = `${OBJECTS}export default { fetch(request, env) { const url = new URL(request.url); return fetch(new Request(env.ORIGIN + url.pathname + url.search, request)); } };`;
 
 /** What a team writes by hand: the same three slots, an even random choice, the headers that have to go. */
 const REWRITER = `${OBJECTS}
@@ -51,12 +44,6 @@ export default {
     return answer;
   },
 };`;
-
-function bundleOf(code) {
-  const folder = mkdtempSync(join(tmpdir(), "edgeloom-bench-"));
-  writeFileSync(join(folder, "entry.js"), code);
-  return folder;
-}
 
 /** The same bytes for everybody: the least a Worker can answer at all. */
 const STATIC = `${OBJECTS}const PAGE = new TextEncoder().encode(${JSON.stringify(PAGE)});
