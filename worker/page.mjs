@@ -7,6 +7,7 @@ import { later } from "./outbox.mjs";
 import { followPurges } from "./purges.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
+import { isUnfit } from "./unfit.mjs";
 import { recognise } from "./unversioned.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
 
@@ -60,7 +61,7 @@ export async function page(request, env, ctx, engine) {
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;
-  const fills = view.plan.slots.length > 0 && rewritable(view, response);
+  const fills = view.plan.slots.length > 0 && rewritable(view, response) && !isUnfit(view, response);
   if (!fills && request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
   if (!fills) return response;
   if (fault === "handler-panic") for (const slot of view.plan.slots) slot.fault = true;

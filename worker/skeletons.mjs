@@ -3,6 +3,8 @@
 
 import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
+import { noteFailure } from "./unfit.mjs";
+import { versionOf } from "./version.mjs";
 
 /** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
 const MAX_TOTAL_BYTES = 24 * 1024 * 1024;
@@ -155,7 +157,8 @@ export function keep(view, response, lease) {
  * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false} described  what is kept beside
  *   it, or that it is not to be kept after all
  */
-export function cutLater({ ctx, plan }, response, key, described) {
+export function cutLater(view, response, key, described) {
+  const { ctx, plan } = view;
   const now = Date.now();
   if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return;
   cutting.set(key, now);
@@ -165,7 +168,7 @@ export function cutLater({ ctx, plan }, response, key, described) {
       const beside = described(skeleton);
       if (skeleton && beside) store({ key, skeleton, askingSince: 0, ...beside });
     })
-    .catch((error) => console.error("a page was not cut", String(error)))
+    .catch((error) => noteFailure(view, versionOf(response, plan.slots), error) || console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
   ctx.waitUntil(work);
 }

@@ -3,6 +3,8 @@
 
 import { STALE_HEADERS } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
+import { tried } from "./unfit.mjs";
+import { isNamed, versionOf } from "./version.mjs";
 
 /**
  * By selector, the addresses of pages in which its element was not closed: filled, it swallows what follows, so it is left
@@ -23,24 +25,29 @@ const isLeftAlone = (css, address) => {
   return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(address));
 };
 /**
- * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
- * may pass before it is watched again.
+ * By address, a page that came to its end, with every filled slot closed and none inside another: its version, how many views
+ * may pass before it is watched again, and how many began since one came to its end.
+ *
+ * @type {Map<string, { version: string, left: number, begun: number }>}
  */
 const sound = new Map();
 /** A page that doesn't name its version is watched again after so many views. */
 const UNWATCHED_VIEWS = 15;
+/** So many may be on their way at once; or the page is one that no longer gets to its end. */
+const UNENDED_VIEWS = 2;
 
 /**
- * Fills the slots of an answer.
+ * Fills the slots of an answer; one that the rewriter is seen to fail at is given back as it is.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response
+ * @returns {Promise<Response>}
  */
-export function weave(view, response) {
+export async function weave(view, response) {
   const { slots } = view.plan;
   const rewriter = new HTMLRewriter();
   const version = versionOf(response, slots);
-  const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version) };
+  const page = { inside: 0, nested: false, failed: false, watched: response.body !== null && isWatched(view.address, version) };
   for (const slot of slots) {
     if (isLeftAlone(slot.css, view.address)) continue;
     try {
@@ -55,6 +62,8 @@ export function weave(view, response) {
       try {
         const seen = slots.filter((slot) => slot.seen && !slot.open);
         if (page.watched) learn(view, version, page);
+        const known = sound.get(view.address);
+        if (known) known.begun = 0;
         if (seen.length === 0) return;
         if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
         const tail = tailUnder(view, csp);
@@ -64,7 +73,8 @@ export function weave(view, response) {
       }
     },
   });
-  const woven = rewriter.transform(response);
+  const { woven, raw } = page.watched ? await tried(view, response, rewriter, version) : { woven: rewriter.transform(response) };
+  if (raw) return raw;
   const answer = new Response(woven.body, woven);
   for (const name of STALE_HEADERS) answer.headers.delete(name);
   answer.headers.set("cache-control", "private, no-store");
@@ -83,18 +93,10 @@ export function personalise(headers, plan) {
   if (plan.cookie) headers.append("set-cookie", plan.cookie);
 }
 
-/** What the origin calls this version of the page, if it says, with the slots that were looked for. */
-function versionOf(response, slots) {
-  const name = response.headers.get("etag") ?? response.headers.get("last-modified") ?? "";
-  return `${name}\n${slots.map((slot) => slot.css).join("\n")}`;
-}
-
-const isNamed = (version) => !version.startsWith("\n");
-
 /** Watching the ends of elements costs a third of a view, so a page that was found sound is mostly filled without. */
 function isWatched(address, version) {
   const known = sound.get(address);
-  return known?.version !== version || known.left-- <= 0;
+  return known?.version !== version || known.left-- <= 0 || known.begun++ >= UNENDED_VIEWS;
 }
 
 /** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
@@ -142,5 +144,5 @@ function learn({ plan, address }, version, page) {
   const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);
   if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);
   if (sound.size > 1_000) sound.clear();
-  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
+  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS, begun: 0 });
 }

@@ -1,0 +1,136 @@
+// Pages that the runtime's rewriter does not get through. Where markup can be read in two ways (a `<style>` in a `<select>`),
+// or elements are nested by the ten thousand, it gives up, and the page ends there. Such a page passes as it is, and is tried
+// again only behind a response, where nobody waits for it.
+//
+// A stream that fails tells nobody: it is the runtime that sends it. So the body is read here, where its failure is seen, but
+// only at views that are watched anyway; a page that ended well is sent by the runtime alone.
+
+import { isNamed, versionOf } from "./version.mjs";
+
+/** A page of this length that says so is held back until it came through: its origin had it whole as well. */
+const MAX_HELD_BYTES = 256 * 1024;
+/** A page that doesn't name its version is tried again after so many views. */
+const REST_VIEWS = 62;
+/** A longer one is not: a trial reads faster than a visitor, and what that visitor has not read yet is kept in memory. */
+const MAX_TRIED_BYTES = 8 * 1024 * 1024;
+/** A trial that was cut off with its request must not hold up the next one for ever. */
+const TRIAL_MILLIS = 30_000;
+const MAX_ADDRESSES = 1_000;
+
+/** By address. @type {Map<string, { version: string, left: number, tryingSince: number }>} */
+const unfit = new Map();
+
+/** The rewriter's own words; an origin that breaks off or a visitor who leaves is told otherwise, and says nothing of the page. */
+const isItsFailure = (error) => /^Parser error\b/.test(error?.message ?? "");
+
+/**
+ * Notes a page that did not get through the rewriter.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {string} version
+ * @param {unknown} error  what ended it
+ * @returns {boolean} whether it was the page's fault
+ */
+export function noteFailure({ address }, version, error) {
+  if (!isItsFailure(error)) return false;
+  if (unfit.size >= MAX_ADDRESSES) unfit.clear();
+  unfit.set(address, { version, left: isNamed(version) ? Infinity : REST_VIEWS, tryingSince: 0 });
+  console.error("a page can't be rewritten and stays as it is", new URL(address).pathname, error.message.split("\n", 1)[0]);
+  return true;
+}
+
+/**
+ * Whether a page has to pass as it is; one that may have changed is tried again meanwhile.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response  stays readable
+ */
+export function isUnfit(view, response) {
+  const known = unfit.get(view.address);
+  if (!known) return false;
+  const version = versionOf(response, view.plan.slots);
+  const mayHaveChanged = known.version !== version || known.left-- <= 0;
+  if (mayHaveChanged && response.body && Date.now() >= known.tryingSince + TRIAL_MILLIS) {
+    known.tryingSince = Date.now();
+    view.ctx.waitUntil(tryAgain(view, response.clone(), known, version));
+  }
+  return true;
+}
+
+async function tryAgain({ address }, response, known, version) {
+  try {
+    // Which slots are looked for hardly matters: any handler makes the rewriter read all of the page.
+    const rewriter = new HTMLRewriter().on("*", { element() {} });
+    let length = 0;
+    for await (const piece of rewriter.transform(response).body) {
+      length += piece.length;
+      if (length > MAX_TRIED_BYTES) throw new Error("too long to be tried");
+    }
+    if (unfit.get(address) === known) unfit.delete(address);
+  } catch (error) {
+    // Still the same, as far as one can tell.
+    if (isItsFailure(error)) known.version = version;
+    known.left = isNamed(version) ? Infinity : REST_VIEWS;
+  } finally {
+    known.tryingSince = 0;
+  }
+}
+
+/**
+ * An answer through the rewriter, with its failure seen: one that is held back is given as it was, any other breaks off, and
+ * both are noted.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response  with a body; consumed
+ * @param {HTMLRewriter} rewriter
+ * @param {string} version
+ * @returns {Promise<{ woven?: Response, raw?: Response }>}
+ */
+export async function tried(view, response, rewriter, version) {
+  if (!isHeld(response)) {
+    const woven = rewriter.transform(response);
+    const body = watchedBody(woven.body, (error) => noteFailure(view, version, error));
+    return { woven: new Response(body, woven) };
+  }
+  const bytes = await response.arrayBuffer();
+  try {
+    const woven = rewriter.transform(new Response(bytes, response));
+    const pieces = [];
+    for await (const piece of woven.body) pieces.push(piece);
+    return { woven: new Response(bodyOf(pieces), woven) };
+  } catch (error) {
+    if (!noteFailure(view, version, error)) throw error;
+    return { raw: new Response(bytes, response) };
+  }
+}
+
+function isHeld({ headers }) {
+  const length = Number(headers.get("content-length") ?? 0);
+  return length > 0 && length <= MAX_HELD_BYTES && !headers.has("content-encoding");
+}
+
+function bodyOf(pieces) {
+  return new ReadableStream({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(piece);
+      controller.close();
+    },
+  });
+}
+
+function watchedBody(body, onFailure) {
+  const reader = body.getReader();
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        onFailure(error);
+        controller.error(error);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
