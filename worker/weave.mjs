@@ -25,16 +25,14 @@ const isLeftAlone = (css, address) => {
   return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(address));
 };
 /**
- * By address, a page that came to its end, with every filled slot closed and none inside another: its version, how many views
- * may pass before it is watched again, and how many began since one came to its end.
+ * By address, a page that came to its end, with every filled slot closed and none inside another: its version, and how many
+ * views may pass before it is watched again.
  *
- * @type {Map<string, { version: string, left: number, begun: number }>}
+ * @type {Map<string, { version: string, left: number }>}
  */
 const sound = new Map();
 /** A page that doesn't name its version is watched again after so many views. */
 const UNWATCHED_VIEWS = 15;
-/** So many may be on their way at once; or the page is one that no longer gets to its end. */
-const UNENDED_VIEWS = 2;
 
 /**
  * Fills the slots of an answer; one that the rewriter is seen to fail at is given back as it is.
@@ -62,8 +60,6 @@ export async function weave(view, response) {
       try {
         const seen = slots.filter((slot) => slot.seen && !slot.open);
         if (page.watched) learn(view, version, page);
-        const known = sound.get(view.address);
-        if (known) known.begun = 0;
         if (seen.length === 0) return;
         if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
         const tail = tailUnder(view, csp);
@@ -96,7 +92,7 @@ export function personalise(headers, plan) {
 /** Watching the ends of elements costs a third of a view, so a page that was found sound is mostly filled without. */
 function isWatched(address, version) {
   const known = sound.get(address);
-  return known?.version !== version || known.left-- <= 0 || known.begun++ >= UNENDED_VIEWS;
+  return known?.version !== version || known.left-- <= 0;
 }
 
 /** A slot that can't be filled keeps what the origin put there; one inside of a filled one is gone and counts for nothing. */
@@ -144,5 +140,5 @@ function learn({ plan, address }, version, page) {
   const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);
   if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);
   if (sound.size > 1_000) sound.clear();
-  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS, begun: 0 });
+  sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
 }

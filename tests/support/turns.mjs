@@ -1,0 +1,42 @@
+// Contestants take turns on the same load, so that a slow moment of the machine meets all of them.
+
+import { load } from "./load.mjs";
+import { median } from "./report.mjs";
+import { BROWSER } from "./sample.mjs";
+
+/**
+ * CPU per view (µs, of the runtime's process), requests per second and latencies (ms), by contestant, one figure per round.
+ *
+ * @param {Record<string, object>} workers
+ * @param {{ rounds: number, requests: number, connections: number, path: (i: number) => string }} options  `path` of each request
+ */
+export async function takeTurns(workers, { rounds, requests, connections, path }) {
+  const figures = { cpu: {}, rate: {}, p50: {}, p99: {} };
+  // The first round only warms up.
+  for (let round = -1; round < rounds; round++) {
+    for (const [name, worker] of Object.entries(workers)) {
+      const before = worker.cpuSeconds();
+      const result = await load({ url: worker.url, requests, connections, request: (i) => ({ path: path(i), headers: BROWSER }) });
+      if (result.errors > 0 || result.statuses[200] !== result.requests) throw new Error(`${name}: ${JSON.stringify(result.statuses)}, ${result.errors} errors`);
+      if (round < 0) continue;
+      const { p50, p99 } = result.latencyMillis;
+      const taken = { cpu: ((worker.cpuSeconds() - before) * 1e6) / result.requests, rate: result.perSecond, p50, p99 };
+      for (const [figure, value] of Object.entries(taken)) (figures[figure][name] ??= []).push(value);
+    }
+  }
+  return figures;
+}
+
+/** Ours beside another, round by round, since the machine's speed drifts between rounds and hardly within one. */
+export const ratioTo = (figure, name) => median(figure.ours.map((value, i) => value / figure[name][i]));
+
+/** A row of plain figures. */
+export function row(name, unit, figure) {
+  const { ours, ...others } = Object.fromEntries(Object.entries(figure).map(([own, list]) => [own, median(list)]));
+  return { name, unit, ours, others };
+}
+
+/** A row with a ratio: one that is only told, one that is to be large, one that is to be small. */
+export const told = (name, ours) => ({ name, unit: "×", ours, others: {} });
+export const atLeast = (name, ours, target) => ({ ...told(name, ours), target, holds: ours >= target });
+export const atMost = (name, ours, target) => ({ ...told(name, ours), target, holds: ours <= target });
