@@ -1,6 +1,7 @@
 //! Reading requests: headers, origin and a body that can't be larger than allowed.
 
 use crate::platform::{self, Request};
+use crate::problem::Problem;
 
 /// Milliseconds since the epoch.
 pub fn now_millis() -> u64 {
@@ -58,4 +59,15 @@ pub async fn body(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Body
     }
     let body = platform::body(request.as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
     body.ok_or(BodyError::TooLarge)
+}
+
+/// The same for routes that answer with what is wrong.
+///
+/// # Errors
+/// Too much, or cut off.
+pub async fn read(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Problem> {
+    body(request, limit_bytes).await.map_err(|error| match error {
+        BodyError::TooLarge => Problem::too_large(limit_bytes),
+        BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),
+    })
 }

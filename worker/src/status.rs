@@ -24,7 +24,7 @@ extern "C" {
 pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
     let settings = settings(env);
     login(&request, &settings.admin)
-        .ok_or_else(|| unknown("Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
+        .ok_or_else(|| unknown("ADMIN_TOKENS", "Basic realm=\"edgeloom status\", charset=\"UTF-8\""))?;
     let answer = root_call::get(env, &settings.site, "/status").await.map_err(unreachable_root)?;
     if answer.status() != 200 {
         return Ok(answer);

@@ -40,14 +40,10 @@ fn url_alphabet(base64: &str) -> String {
     base64.trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
-/// The answer to everybody else.
-pub fn unknown(challenge: &str) -> Problem {
-    Problem::new(
-        401,
-        "Not authorised",
-        "Send a token of ADMIN_TOKENS as bearer token, or as password of HTTP Basic.",
-    )
-    .header("www-authenticate", challenge)
+/// The answer to everybody else; `secrets` names the setting whose values are asked for.
+pub fn unknown(secrets: &str, challenge: &str) -> Problem {
+    let detail = format!("Send one of {secrets} as bearer token, or as password of HTTP Basic.");
+    Problem::new(401, "Not authorised", detail).header("www-authenticate", challenge)
 }
 
 #[cfg(test)]

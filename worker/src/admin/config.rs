@@ -1,6 +1,6 @@
 //! Checks a configuration before it is stored: every field that is wrong or unknown is named.
 
-use crate::problem::{FieldError, Problem};
+use crate::problem::{FieldError, NO_FIELD, Problem, push_token};
 use edgeloom::json::{self, JsonError};
 use edgeloom::snapshot::wire::{self, Config};
 use edgeloom::snapshot::{Severity, check as compile_check};
@@ -87,7 +87,7 @@ fn culprit(item: &Value, fault: wire::ItemFault) -> String {
             fault(&rest).is_none()
         };
         match names.iter().find(|name| is_wrong(name)) {
-            Some(name) => push(&mut pointer, name),
+            Some(name) => push_token(&mut pointer, name),
             None => return pointer,
         }
     }
@@ -112,20 +112,14 @@ fn surplus(sent: &Value, kept: &Value, pointer: &mut String, unknown: &mut Vec<F
     };
     for (name, value, kept) in children {
         let length = pointer.len();
-        push(pointer, &name);
+        push_token(pointer, &name);
         match kept {
             Some(kept) => surplus(value, kept, pointer, unknown),
             None if empty(value) => {}
-            None => unknown.push(at(pointer, "there is no such field; hint: check its spelling")),
+            None => unknown.push(at(pointer, NO_FIELD)),
         }
         pointer.truncate(length);
     }
-}
-
-/// Adds a token, escaped as RFC 6901 wants it.
-fn push(pointer: &mut String, token: &str) {
-    pointer.push('/');
-    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
 }
 
 #[cfg(test)]

@@ -30,8 +30,9 @@ struct Stored<'s> {
 /// Everything that is no plain answer.
 pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response, Problem> {
     let settings = settings(env);
-    let who =
-        login(&request, &settings.admin).ok_or_else(|| unknown("Bearer realm=\"edgeloom\""))?.kid.to_string();
+    let who = login(&request, &settings.admin)
+        .ok_or_else(|| unknown("ADMIN_TOKENS", "Bearer realm=\"edgeloom\""))?;
+    let who = who.kid.to_string();
     let method = request.method();
     if !matches!(method, Method::Get | Method::Head) && is_foreign(&request) {
         return Err(Problem::new(
@@ -77,7 +78,7 @@ async fn get(env: &Env, site: &str, path: &str) -> Result<Response, Problem> {
 
 async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, Problem> {
     let settings = settings(env);
-    let body = read(&request, MAX_CONFIG_BYTES).await?;
+    let body = request::read(&request, MAX_CONFIG_BYTES).await?;
     let (json, warnings) = config::check(&body, &settings.site)?;
     let (matches, absent) = (header(&request, "if-match"), header(&request, "if-none-match"));
     let mut lines = vec![("x-who", who)];
@@ -100,7 +101,7 @@ async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, 
 }
 
 async fn choose(request: Request, env: &Env, what: &str, who: &str) -> Result<Response, Problem> {
-    let body = read(&request, MAX_BODY_BYTES).await?;
+    let body = request::read(&request, MAX_BODY_BYTES).await?;
     let path = with_message(&format!("/{what}"), &request);
     let site = &settings(env).site;
     root_call::post(env, site, &path, &[("x-who", who)], &body).await.map_err(unreachable_root)
@@ -111,13 +112,6 @@ fn with_message(path: &str, request: &Request) -> String {
     let Some(message) = request::query(request, "message") else { return path.to_string() };
     let message: String = message.chars().take(500).collect();
     form_urlencoded::Serializer::new(format!("{path}?")).append_pair("message", &message).finish()
-}
-
-async fn read(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Problem> {
-    request::body(request, limit_bytes).await.map_err(|error| match error {
-        request::BodyError::TooLarge => Problem::too_large(limit_bytes),
-        request::BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),
-    })
 }
 
 /// The root did not answer.

@@ -13,7 +13,7 @@ use crate::ledger::deliver::{Delivery, deliver};
 use crate::platform::{Context, Env, Method, Request, Response};
 use crate::problem::Problem;
 use crate::refusals;
-use crate::request::{self, BodyError, now_millis};
+use crate::request::{self, now_millis};
 use crate::respond;
 use crate::snapshots;
 use edgeloom::event::Refusal;
@@ -87,10 +87,7 @@ async fn take(
         return Err(Problem::new(429, "Too many requests", "Keep the events and send them later.")
             .header("retry-after", "30"));
     }
-    let body = request::body(&request, limits.bytes).await.map_err(|error| match error {
-        BodyError::TooLarge => Problem::too_large(limits.bytes),
-        BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),
-    })?;
+    let body = request::read(&request, limits.bytes).await?;
     let items = read::items(&body).map_err(|detail| {
         refusals::count(Refusal::Malformed);
         Problem::new(400, "Not readable", detail)
