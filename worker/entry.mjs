@@ -1,13 +1,15 @@
 // The guard in front of the wasm: it restarts a dead instance, keeps deadlines and fails open to the origin.
-// It decides nothing: what a page gets is `plan` in src/page.rs, how bytes move is page.mjs.
+// It decides nothing: what a page gets is `plan` in src/page.rs, how bytes move is page.mjs and, for a slot alone, fragment.mjs.
 
 import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
+import { fragment, keepOwn } from "./fragment.mjs";
 import { page } from "./page.mjs";
 import { failOpen, passThrough, problem } from "./origin.mjs";
 import { forget } from "./skeletons.mjs";
 
 const API = "/_edgeloom/";
+const SLOT = "/_edgeloom/slot/";
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const state = wasm.__worker_init_state();
 const pending = new Set();
@@ -109,6 +111,10 @@ export default {
   async fetch(request, env, ctx) {
     const at = request.url.indexOf("/", 8);
     if (at >= 0 && request.url.startsWith(API, at)) {
+      if (request.url.startsWith(SLOT, at)) {
+        const [name] = request.url.slice(at + SLOT.length).split(/[?#]/, 1);
+        return fragment(request, env, ctx, engine, name).catch(keepOwn);
+      }
       try {
         return await guard(15_000, () => wasm.api(request, env, ctx));
       } catch (error) {

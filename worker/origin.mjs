@@ -5,10 +5,8 @@ const LOOP = "x-edgeloom-loop";
 
 /** A problem as RFC 9457 describes it. */
 export function problem(status, title, detail) {
-  return Response.json(
-    { type: "about:blank", title, status, detail },
-    { status, headers: { "content-type": "application/problem+json", "cache-control": "no-store", "retry-after": "1" } },
-  );
+  const headers = { "content-type": "application/problem+json", "cache-control": "no-store", ...(status === 503 && { "retry-after": "1" }) };
+  return Response.json({ type: "about:blank", title, status, detail }, { status, headers });
 }
 
 /**

@@ -48,7 +48,7 @@ export async function page(request, env, ctx, engine) {
 
   const answer = askOrigin(request, env, plan?.token, { url: view.address, rewriting, known: entry?.headers });
   if (plan?.age === "cold") {
-    await Promise.race([refresh(view), new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
+    await firstSnapshot(view);
     view.plan = parse(engine.ask((wasm) => wasm.plan(env, facts))) ?? plan;
   }
 
@@ -94,11 +94,16 @@ function keptAnswer(view, entry, response) {
 }
 
 /** Reads what was published and purged behind the response; kept alive beyond this request, for the next one needs it too. */
-function refresh({ env, ctx, engine }) {
+export function refresh({ env, ctx, engine }) {
   const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
   ctx.waitUntil(loading);
   ctx.waitUntil(followPurges(env).catch((error) => console.error("purges", String(error))));
   return loading;
+}
+
+/** Waits for the snapshot where there was none yet, but not for long. */
+export function firstSnapshot(view) {
+  return Promise.race([refresh(view), new Promise((done) => setTimeout(done, FIRST_SNAPSHOT_MILLIS))]);
 }
 
 /** Asks the origin behind the response whether a page is still the same; one request at a time. */
@@ -157,11 +162,11 @@ function serve(view, entry, response) {
 }
 
 /** What the decision may know of the request, one fact a line; the wasm reads them in this order. */
-function factsOf(request) {
+export function factsOf(request, url = request.url, referer = request.headers.get("referer") ?? "") {
   const h = request.headers;
   const get = (name) => h.get(name) ?? "";
   return [
-    request.url, get("user-agent"), get("accept-language"), get("referer"), get("cookie"), get("sec-gpc"), get("dnt"),
+    url, get("user-agent"), get("accept-language"), referer, get("cookie"), get("sec-gpc"), get("dnt"),
     get("sec-purpose") || get("purpose"), request.cf?.country ?? "", get("if-none-match"),
   ].join("\n");
 }

@@ -2,7 +2,7 @@
 //! nothing; decisions are the core's.
 //!
 //! `worker/entry.mjs` is what the runtime loads. It calls the exports of this file behind a guard; a page goes through
-//! `plan` (synchronous), everything below `/_edgeloom/` through `api`.
+//! `plan` and a slot of one through `fragment` (synchronous), everything else below `/_edgeloom/` through `api`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
@@ -10,6 +10,7 @@ mod admin;
 mod bindings;
 mod collect;
 mod faults;
+pub mod fragment;
 mod health;
 mod json;
 mod ledger;
@@ -21,6 +22,7 @@ mod refusals;
 mod request;
 mod respond;
 mod secret;
+pub mod served;
 mod snapshots;
 mod status;
 pub mod variant;
@@ -33,6 +35,7 @@ use ledger::{Groups, deliver::deliver, root_call};
 use platform::{Context, Env, MessageBatch, Method, Request, Response, console_error, promise};
 use problem::Problem;
 use request::now_millis;
+use served::Moment;
 use std::pin::Pin;
 use wasm_bindgen::prelude::*;
 
@@ -47,12 +50,34 @@ extern "C" {
 pub fn plan(env: &Env, facts: &str) -> Option<Array> {
     let settings = settings(env);
     let keyring = settings.receipts.as_ref()?;
-    let mut moment = page::Moment { now: now_millis(), entropy: [0; 48] };
-    fill_random(&mut moment.entropy);
+    let moment = moment();
     let state = snapshots::current(&settings, moment.now);
-    let current = page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold };
-    let plan = page::plan(&current, keyring, &settings.loop_token, facts, &moment);
-    Some(Array::of2(&JsString::from(plan.text).into(), &Uint8Array::from(plan.events.as_slice()).into()))
+    let plan = page::plan(&current(&state), keyring, &settings.loop_token, facts, &moment);
+    Some(pair(plan))
+}
+
+/// One slot of a page, in the form of a plan; see [`fragment::plan`]. Nothing where nothing can be decided.
+#[wasm_bindgen]
+pub fn fragment(env: &Env, facts: &str, slot: &str) -> Option<Array> {
+    let settings = settings(env);
+    let keyring = settings.receipts.as_ref()?;
+    let moment = moment();
+    let state = snapshots::current(&settings, moment.now);
+    Some(pair(fragment::plan(&current(&state), keyring, facts, slot, &moment)))
+}
+
+fn moment() -> Moment {
+    let mut moment = Moment { now: now_millis(), entropy: [0; 48] };
+    fill_random(&mut moment.entropy);
+    moment
+}
+
+fn current(state: &snapshots::State) -> page::Current<'_> {
+    page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold }
+}
+
+fn pair(plan: page::Plan) -> Array {
+    Array::of2(&JsString::from(plan.text).into(), &Uint8Array::from(plan.events.as_slice()).into())
 }
 
 /// Whether an answer with these headers can be rewritten; see [`page::rewritable`].

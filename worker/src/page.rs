@@ -1,20 +1,18 @@
 //! The request path of a page, top to bottom: facts in, plan out. Synchronous and pure, so that a page never waits
 //! inside the wasm; `page.mjs` moves the bytes.
 
-use crate::variant::{known_bucket, variant};
-use crate::visitor::{Address, Facts, Visit, visit_of};
-use edgeloom::assemble::{ScriptPolicy, Timing, json_island, script_policy, server_timing};
-use edgeloom::context::Device;
-use edgeloom::decide::{Choice, Decision, Reason, decide};
-use edgeloom::event::{Event, EventId};
-use edgeloom::receipt::{Flags, Keyring, Receipt};
-use edgeloom::seed::{CONTEXTUAL_BUCKETS, HOUR_MILLIS, Seed};
+use crate::served::{Moment, Source, hints, push_timing, push_told, timing_header};
+use crate::variant::known_bucket;
+use crate::visitor::{Address, Facts, visit_of};
+use edgeloom::assemble::{ScriptPolicy, json_island, script_policy};
+use edgeloom::event::Event;
+use edgeloom::receipt::Keyring;
+use edgeloom::snapshot::Snapshot;
 use edgeloom::snapshot::wire::Mode;
-use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
 
 /// Separates the parts of a plan; it can't occur in them, since all of it is escaped ASCII.
-const NUL: char = '\0';
+pub const NUL: char = '\0';
 /// Element id under which the page finds its decisions.
 pub const ISLAND: &str = "edgeloom-decisions";
 const BEACON: &str = "<script async src=\"/_edgeloom/beacon.js\"></script>";
@@ -29,28 +27,16 @@ pub struct Current<'s> {
     pub cold: bool,
 }
 
-/// What is random and timed about a request.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    /// Milliseconds since the epoch.
-    pub now: u64,
-    /// Random bytes; never reused.
-    pub entropy: [u8; 48],
-}
-
-impl Moment {
-    fn bytes16(&self, at: usize) -> [u8; 16] {
-        let mut out = [0_u8; 16];
-        for (to, from) in out.iter_mut().zip(self.entropy.iter().skip(at)) {
-            *to = *from;
+impl Current<'_> {
+    /// The word for it in a plan.
+    pub const fn age(&self) -> &'static str {
+        if self.cold {
+            "cold"
+        } else if self.stale {
+            "stale"
+        } else {
+            ""
         }
-        out
-    }
-
-    /// A random event id; `nth` keeps the ids of one page apart.
-    fn event_id(&self, nth: usize) -> EventId {
-        let base = u128::from_le_bytes(self.bytes16(32));
-        EventId(base.wrapping_add(nth as u128).to_le_bytes())
     }
 }
 
@@ -107,17 +93,12 @@ impl Head<'_> {
 pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> Plan {
     let facts = Facts::parse(facts);
     let address = facts.address();
-    let age = if current.cold {
-        "cold"
-    } else if current.stale {
-        "stale"
-    } else {
-        ""
-    };
-    let mut head = Head { token: loop_token, url: address.without_token(), age, ..Head::default() };
+    let mut head =
+        Head { token: loop_token, url: address.without_token(), age: current.age(), ..Head::default() };
     let mut slots = Slots::default();
     if let Some(snapshot) = current.snapshot {
-        let request = Request { snapshot, keyring, facts: &facts, address: &address, moment };
+        let source = Source { snapshot, keyring, moment };
+        let request = Request { source, facts: &facts, address: &address };
         request.fill(&mut head, &mut slots);
     }
     let mut text = head.text();
@@ -134,60 +115,62 @@ struct Slots {
 
 /// Everything a plan is made from.
 struct Request<'p> {
-    snapshot: &'p Snapshot,
-    keyring: &'p Keyring,
+    source: Source<'p>,
     facts: &'p Facts<'p>,
     address: &'p Address<'p>,
-    moment: &'p Moment,
 }
 
 impl Request<'_> {
     fn fill(&self, head: &mut Head, slots: &mut Slots) {
-        let Self { snapshot, keyring, facts, address, moment } = self;
+        let Self { source, facts, address } = self;
+        let Source { snapshot, keyring, moment } = source;
         let has_slots = snapshot.slots_on(address.path).next().is_some();
         if !has_slots && snapshot.goals_at(address.path).next().is_none() {
             return;
         }
-        let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.bytes16(16));
-        let watched = visit.context.device != Device::Crawler && !facts.is_prefetch();
-        if watched {
+        let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.fresh_key());
+        if visit.is_watched {
             self.reached(&mut slots.events);
             head.reached_bytes = slots.events.len();
         }
         if !has_slots {
             return;
         }
-        let (seed, bucket) = seed_of(snapshot, &visit, moment, known_bucket(facts));
-        let decision = decide(snapshot, &visit.context, &seed);
-        let page = Page { request: self, visit: &visit, decision: &decision, seed: &seed, watched };
+        let served = source.serve(&visit, known_bucket(facts));
         let (mut island, mut timing) = (String::new(), String::new());
-        for choice in &decision.choices {
-            let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
-            page.slot(slot, choice, slots, &mut island);
-            timing.push_str(if timing.is_empty() { "" } else { ", " });
-            timing.extend([slot.id.as_str(), "=", arm_name(slot, choice).unwrap_or("-")]);
+        for choice in served.choices() {
+            let place = &choice.0.css;
+            slots.text.push(NUL);
+            slots.text.push_str(place);
+            slots.text.push(NUL);
+            let before = slots.events.len();
+            let receipt = served.fill(choice, &mut slots.text, &mut slots.events);
+            slots.text.push(NUL);
+            slots.text.push_str(hints(choice));
+            slots.text.push(NUL);
+            slots.text.push_str(&(slots.events.len() - before).to_string());
+            push_told(&mut island, choice, receipt.as_deref());
+            if receipt.is_some() {
+                // For the script that sees it.
+                island.push_str(",\"place\":");
+                island.push_str(&edgeloom::json::text(&Value::from(place.as_str())));
+            }
+            island.push('}');
+            push_timing(&mut timing, choice);
         }
-        // Identifiers and versions need no escaping.
-        let decisions = format!(
-            r#"{{"snapshot":"{}","decision":"{}","mode":"{}","slots":{{{island}}}}}"#,
-            snapshot.version,
-            decision.id,
-            visit.mode.as_str()
-        );
-        head.tail = json_island(ISLAND, &decisions, None);
-        if visit.mode != Mode::Contextual && watched {
+        head.tail = json_island(ISLAND, &served.told(visit.mode, &island), None);
+        if visit.mode != Mode::Contextual && visit.is_watched {
             head.tail.push_str(BEACON);
         }
-        head.timing =
-            server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(&timing) }]);
+        head.timing = timing_header(&timing);
         head.life_seconds = snapshot.life_at(address.path);
-        head.variant = variant(snapshot, &decision, visit.mode, moment.now, bucket);
+        head.variant = served.variant(visit.mode);
         head.cookie = visit.set_cookie;
     }
 
     /// The rewards of reaching this page: a receipt in its address, or in that of the page before.
     fn reached(&self, events: &mut Vec<u8>) {
-        let Self { snapshot, keyring, facts, address, moment } = self;
+        let Self { source: Source { snapshot, keyring, moment }, facts, address } = self;
         let before = Address::of(facts.referer);
         let from_before = (before.origin == address.origin).then(|| before.token()).flatten();
         let sound = |token: Option<&str>| token.and_then(|token| keyring.verify(token).ok());
@@ -204,109 +187,6 @@ impl Request<'_> {
             }
         }
     }
-}
-
-/// The seed of a view, and its bucket where it has one: that of the page the visitor has already, or a random one.
-fn seed_of(snapshot: &Snapshot, visit: &Visit, moment: &Moment, known: Option<u64>) -> (Seed, Option<u64>) {
-    let decision = edgeloom::id::DecisionId(moment.bytes16(0));
-    match &visit.visitor {
-        Some(key) => (Seed::of_visitor(&snapshot.site, key, decision), None),
-        // A program is shown what a visitor would be shown, and never counted.
-        None if visit.context.device == Device::Crawler => (Seed::of_view(decision), None),
-        None => {
-            let [a, b, ..] = decision.0;
-            let random = u64::from(u16::from_le_bytes([a, b]) % CONTEXTUAL_BUCKETS);
-            let bucket = known.unwrap_or(random);
-            (Seed::contextual(&snapshot.site, moment.now, bucket), Some(bucket))
-        }
-    }
-}
-
-fn arm_name<'s>(slot: &'s Slot, choice: &Choice) -> Option<&'s str> {
-    Some(slot.arms.get(choice.arm?)?.id.as_str())
-}
-
-/// Everything one page's slots share.
-struct Page<'p> {
-    request: &'p Request<'p>,
-    visit: &'p Visit,
-    decision: &'p Decision,
-    seed: &'p Seed,
-    watched: bool,
-}
-
-impl Page<'_> {
-    /// Writes what one slot gets, and what the page is told about it.
-    fn slot(&self, slot: &Slot, choice: &Choice, out: &mut Slots, island: &mut String) {
-        let contextual = self.visit.mode == Mode::Contextual;
-        let keyring = self.request.keyring;
-        let measured = self.watched && choice.reason != Reason::Default;
-        let receipt = measured.then(|| self.receipt(slot, choice));
-        // In contextual mode nothing is sent by the browser, so it needs no receipt.
-        let token = receipt.as_ref().filter(|_| !contextual).map(|receipt| keyring.sign(receipt));
-        push_told(island, slot, choice, token.as_deref());
-
-        out.text.push(NUL);
-        out.text.push_str(&slot.css);
-        out.text.push(NUL);
-        let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
-        if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
-            // An address is read by others: what it carries does not tell who, only what was shown.
-            let link = receipt.clone().filter(|_| markup.n_links() > 0);
-            let link = link.map(|receipt| keyring.sign(&Receipt { unit: None, ..receipt }));
-            markup.with_token(link.as_deref(), &mut out.text);
-        }
-        out.text.push(NUL);
-        out.text.push_str(arm.and_then(|arm| arm.markup.as_ref()).map_or("", |markup| markup.hints()));
-        let before = out.events.len();
-        // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
-        if let Some(receipt) = receipt.filter(|_| contextual) {
-            let id = self.request.moment.event_id(choice.slot);
-            Event::exposure(&receipt, Some(id)).write(&mut out.events);
-        }
-        out.text.push(NUL);
-        out.text.push_str(&(out.events.len() - before).to_string());
-    }
-
-    fn receipt(&self, slot: &Slot, choice: &Choice) -> Receipt {
-        let Request { snapshot, moment, .. } = self.request;
-        let shared = self.seed.shared;
-        let flags = Flags::default()
-            .with_shared(shared)
-            .with_held_out(choice.reason == Reason::Holdout)
-            .with_per_view(slot.policy.is_per_view());
-        let now = moment.now;
-        Receipt {
-            decision: self.decision.id,
-            unit: (!shared).then_some(self.seed.unit),
-            slot: slot.id.clone(),
-            arm: choice.arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
-            propensity: choice.propensity,
-            version: snapshot.version,
-            // A shared receipt tells the hour only, as its decision does.
-            time_millis: if shared { now - now % HOUR_MILLIS } else { now },
-            flags,
-            candidates: choice.candidates.clone(),
-            shards: snapshot.shards,
-        }
-    }
-}
-
-/// What the page is told of one slot, as a member of a JSON object; selector and receipt are for the script that sees it.
-fn push_told(island: &mut String, slot: &Slot, choice: &Choice, receipt: Option<&str>) {
-    // Names, words and receipts consist of characters that JSON leaves as they are.
-    island.push_str(if island.is_empty() { "\"" } else { ",\"" });
-    island.extend([slot.id.as_str(), "\":{"]);
-    if let Some(arm) = arm_name(slot, choice) {
-        island.extend(["\"arm\":\"", arm, "\","]);
-    }
-    island.extend(["\"propensity\":", &edgeloom::json::text(&Value::from(choice.propensity))]);
-    island.extend([",\"reason\":\"", choice.reason.as_str(), "\""]);
-    if let Some(receipt) = receipt {
-        island.extend([",\"receipt\":\"", receipt, "\",\"place\":"]);
-        island.push_str(&edgeloom::json::text(&Value::from(slot.css.as_str())));
-    }
-    island.push('}');
 }
 
 /// Whether the runtime can rewrite an answer with these headers: `content-type`, `content-encoding` and

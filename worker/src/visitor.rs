@@ -137,6 +137,8 @@ pub struct Visit {
     pub visitor: Option<VisitorKey>,
     /// `Set-Cookie` line, where something changes on the device.
     pub set_cookie: Option<String>,
+    /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
+    pub is_watched: bool,
 }
 
 /// The visit behind a request.
@@ -153,22 +155,16 @@ pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, f
             remembered(facts, keyring, now, hours, mode, fresh_key)
         }
     };
-    Visit { context, mode, visitor, set_cookie }
+    let is_watched = context.device != Device::Crawler && !facts.is_prefetch();
+    Visit { context, mode, visitor, set_cookie, is_watched }
 }
 
 fn context_of(facts: &Facts, now: u64) -> Context {
     let address = facts.address();
-    let mut query = Map::new();
-    if address.query.len() <= MAX_TEXT {
-        let pairs = form_urlencoded::parse(address.query.as_bytes());
-        for (name, value) in pairs.take(MAX_PARAMETERS).filter(|(name, _)| name != TOKEN_PARAMETER) {
-            query.entry(name.into_owned()).or_insert_with(|| Value::from(value.into_owned()));
-        }
-    }
     let referrer = Address::of(facts.referer).host();
     Context {
         path: address.path.to_string(),
-        query,
+        query: query_of(address.query),
         referrer: some(referrer),
         country: some(facts.country).filter(|c| c.len() == 2),
         language: first_language(facts.language),
@@ -176,6 +172,18 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         time_millis: now,
         attributes: Map::new(),
     }
+}
+
+/// The parameters of a query as conditions see them: decoded, the first of equal names, without our own.
+pub fn query_of(text: &str) -> Map<String, Value> {
+    let mut query = Map::new();
+    if text.len() <= MAX_TEXT {
+        let pairs = form_urlencoded::parse(text.as_bytes());
+        for (name, value) in pairs.take(MAX_PARAMETERS).filter(|(name, _)| name != TOKEN_PARAMETER) {
+            query.entry(name.into_owned()).or_insert_with(|| Value::from(value.into_owned()));
+        }
+    }
+    query
 }
 
 thread_local! {

@@ -1,0 +1,214 @@
+//! What each slot of one decision gets: its HTML, its receipt, its event, and what is told of it. Pages, fragments and
+//! servers get the same; how it travels is theirs. Pure, as what it is made from.
+
+use crate::variant::variant;
+use crate::visitor::Visit;
+use edgeloom::assemble::{Timing, server_timing};
+use edgeloom::context::{Context, Device};
+use edgeloom::decide::{Choice, Decision, Reason, decide};
+use edgeloom::event::{Event, EventId};
+use edgeloom::id::DecisionId;
+use edgeloom::receipt::{Flags, Keyring, Receipt};
+use edgeloom::seed::{CONTEXTUAL_BUCKETS, HOUR_MILLIS, Seed};
+use edgeloom::snapshot::wire::Mode;
+use edgeloom::snapshot::{Slot, Snapshot};
+use serde_json::Value;
+
+/// What is random and timed about a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Milliseconds since the epoch.
+    pub now: u64,
+    /// Random bytes; never reused.
+    pub entropy: [u8; 48],
+}
+
+impl Moment {
+    fn bytes16(&self, at: usize) -> [u8; 16] {
+        let mut out = [0_u8; 16];
+        for (to, from) in out.iter_mut().zip(self.entropy.iter().skip(at)) {
+            *to = *from;
+        }
+        out
+    }
+
+    /// A random decision id.
+    pub fn decision_id(&self) -> DecisionId {
+        DecisionId(self.bytes16(0))
+    }
+
+    /// What becomes the key of a visitor who needs one and has none.
+    pub fn fresh_key(&self) -> [u8; 16] {
+        self.bytes16(16)
+    }
+
+    /// A random event id; `nth` keeps the ids of one page apart.
+    pub fn event_id(&self, nth: usize) -> EventId {
+        let base = u128::from_le_bytes(self.bytes16(32));
+        EventId(base.wrapping_add(nth as u128).to_le_bytes())
+    }
+}
+
+/// What every decision of a request is made from.
+#[derive(Clone, Copy)]
+pub struct Source<'s> {
+    /// The snapshot of the whole request.
+    pub snapshot: &'s Snapshot,
+    /// Signs the receipts.
+    pub keyring: &'s Keyring,
+    /// When, and with which randomness.
+    pub moment: &'s Moment,
+}
+
+impl<'s> Source<'s> {
+    /// The decision for a visitor of the site. One that many share is that of a bucket: the one whose page the visitor has
+    /// already, or a random one.
+    pub fn serve(self, visit: &Visit, known_bucket: Option<u64>) -> Served<'s> {
+        let decision = self.moment.decision_id();
+        let (seed, bucket) = match &visit.visitor {
+            Some(key) => (Seed::of_visitor(&self.snapshot.site, key, decision), None),
+            // A program is shown what a visitor would be shown, and never counted.
+            None if visit.context.device == Device::Crawler => (Seed::of_view(decision), None),
+            None => {
+                let [a, b, ..] = decision.0;
+                let random = u64::from(u16::from_le_bytes([a, b]) % CONTEXTUAL_BUCKETS);
+                let bucket = known_bucket.unwrap_or(random);
+                (Seed::contextual(&self.snapshot.site, self.moment.now, bucket), Some(bucket))
+            }
+        };
+        Served { bucket, ..self.decided(&visit.context, seed, visit.is_watched) }
+    }
+
+    /// The decision for a seed.
+    pub fn decided(self, context: &Context, seed: Seed, is_watched: bool) -> Served<'s> {
+        let decision = decide(self.snapshot, context, &seed);
+        Served { source: self, seed, bucket: None, is_watched, decision }
+    }
+}
+
+/// A decision, and what its slots get.
+pub struct Served<'s> {
+    source: Source<'s>,
+    seed: Seed,
+    /// Of a shared decision.
+    bucket: Option<u64>,
+    /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
+    is_watched: bool,
+    decision: Decision,
+}
+
+impl<'s> Served<'s> {
+    /// The slots of the page with what was chosen for them, in the order of the snapshot.
+    pub fn choices(&self) -> impl Iterator<Item = (&'s Slot, &Choice)> {
+        let slots = &self.source.snapshot.slots;
+        self.decision.choices.iter().filter_map(|choice| Some((slots.get(choice.slot)?, choice)))
+    }
+
+    /// Fills one slot: appends its HTML, nothing where the page keeps its own, and the event of serving it, where the
+    /// edge records that. Returns the receipt for whoever reports what was seen.
+    pub fn fill(
+        &self,
+        (slot, choice): (&Slot, &Choice),
+        html: &mut String,
+        events: &mut Vec<u8>,
+    ) -> Option<String> {
+        let receipt = self.receipt(slot, choice);
+        let keyring = self.source.keyring;
+        // A shared decision is nobody's own: nothing is sent by the browser, so it needs no receipt.
+        let token =
+            receipt.as_ref().filter(|receipt| !receipt.flags.shared()).map(|receipt| keyring.sign(receipt));
+        let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
+        if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
+            // An address is read by others: what it carries does not tell who, only what was shown.
+            let link = receipt.clone().filter(|_| markup.n_links() > 0);
+            let link = link.map(|receipt| keyring.sign(&Receipt { unit: None, ..receipt }));
+            markup.with_token(link.as_deref(), html);
+        }
+        // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
+        if let Some(receipt) = receipt.filter(|receipt| receipt.flags.shared()) {
+            let id = self.source.moment.event_id(choice.slot);
+            Event::exposure(&receipt, Some(id)).write(events);
+        }
+        token
+    }
+
+    /// The receipt of what counts.
+    fn receipt(&self, slot: &Slot, choice: &Choice) -> Option<Receipt> {
+        if !self.is_watched || choice.reason == Reason::Default {
+            return None;
+        }
+        let Source { snapshot, moment, .. } = self.source;
+        let shared = self.seed.shared;
+        let flags = Flags::default()
+            .with_shared(shared)
+            .with_held_out(choice.reason == Reason::Holdout)
+            .with_per_view(slot.policy.is_per_view());
+        let now = moment.now;
+        Some(Receipt {
+            decision: self.decision.id,
+            unit: (!shared).then_some(self.seed.unit),
+            slot: slot.id.clone(),
+            arm: choice.arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
+            propensity: choice.propensity,
+            version: snapshot.version,
+            // A shared receipt tells the hour only, as its decision does.
+            time_millis: if shared { now - now % HOUR_MILLIS } else { now },
+            flags,
+            candidates: choice.candidates.clone(),
+            shards: snapshot.shards,
+        })
+    }
+
+    /// What is shown, for the tag of the page.
+    pub fn variant(&self, mode: Mode) -> String {
+        let Source { snapshot, moment, .. } = self.source;
+        variant(snapshot, &self.decision, mode, moment.now, self.bucket)
+    }
+
+    /// The decision as JSON, with the members of its `slots` from [`push_told`].
+    pub fn told(&self, mode: Mode, slots: &str) -> String {
+        // Identifiers and versions need no escaping.
+        format!(
+            r#"{{"snapshot":"{}","decision":"{}","mode":"{}","slots":{{{slots}}}}}"#,
+            self.decision.version,
+            self.decision.id,
+            mode.as_str()
+        )
+    }
+}
+
+fn arm_name<'s>(slot: &'s Slot, choice: &Choice) -> Option<&'s str> {
+    Some(slot.arms.get(choice.arm?)?.id.as_str())
+}
+
+/// What a browser should load early for what was chosen.
+pub fn hints<'s>((slot, choice): (&'s Slot, &Choice)) -> &'s str {
+    let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
+    arm.and_then(|arm| arm.markup.as_ref()).map_or("", |markup| markup.hints())
+}
+
+/// Appends what is told of one slot, as a member of a JSON object; the caller adds what else it tells, and the brace.
+pub fn push_told(told: &mut String, (slot, choice): (&Slot, &Choice), receipt: Option<&str>) {
+    // Names, words and receipts consist of characters that JSON leaves as they are.
+    told.push_str(if told.is_empty() { "\"" } else { ",\"" });
+    told.extend([slot.id.as_str(), "\":{"]);
+    if let Some(arm) = arm_name(slot, choice) {
+        told.extend(["\"arm\":\"", arm, "\","]);
+    }
+    told.extend(["\"propensity\":", &edgeloom::json::text(&Value::from(choice.propensity))]);
+    told.extend([",\"reason\":\"", choice.reason.as_str(), "\""]);
+    if let Some(receipt) = receipt {
+        told.extend([",\"receipt\":\"", receipt, "\""]);
+    }
+}
+
+/// Appends a slot and its arm to what `Server-Timing` says.
+pub fn push_timing(timing: &mut String, (slot, choice): (&Slot, &Choice)) {
+    timing.push_str(if timing.is_empty() { "" } else { ", " });
+    timing.extend([slot.id.as_str(), "=", arm_name(slot, choice).unwrap_or("-")]);
+}
+
+/// The value of `Server-Timing`.
+pub fn timing_header(timing: &str) -> String {
+    server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(timing) }])
+}
