@@ -35,7 +35,7 @@ pub struct Settings {
     pub loop_token: String,
     /// Who may configure and look.
     pub admin: Secrets,
-    /// Who may send logs without receipts.
+    /// Who is believed what it says of visits: logs without receipts, and facts to decide from.
     pub import: Secrets,
     /// Least time between two publications of learned weights, and between a shard's reports.
     pub publish_millis: u64,

@@ -9,6 +9,7 @@
 mod admin;
 mod bindings;
 mod collect;
+mod decision;
 mod faults;
 pub mod fragment;
 mod health;
@@ -177,8 +178,10 @@ async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, P
     let answer: Pin<Box<dyn Future<Output = Result<Response, Problem>> + '_>> = match (path, request.method())
     {
         ("collect", _) => Box::pin(async move { Ok(collect::answer(request, env, ctx).await) }),
+        ("decide", Method::Post) => Box::pin(decision::answer(request, env)),
         ("status", Method::Get) => Box::pin(status::answer(request, env)),
         ("health", Method::Get) => Box::pin(async move { Ok(health::answer(env).await) }),
+        ("decide", _) => return Err(Problem::method("POST")),
         ("status" | "health", _) => return Err(Problem::method("GET")),
         _ => match path.strip_prefix("admin/") {
             Some(path) => Box::pin(admin::answer(request, env, path)),

@@ -1,0 +1,233 @@
+//! `POST /_edgeloom/decide`: a decision as JSON, for servers, e-mail and apps, which know the facts of their visit themselves.
+//!
+//! Nothing is recorded and nothing is stored: the caller sends the receipts of what was seen to `/_edgeloom/collect`, and
+//! answers for what its visitors consented to. Facts are believed, so it takes a key: one of those that trusted logs come with.
+
+use crate::admin::{login, unknown};
+use crate::bindings::{Settings, settings};
+use crate::json::{self, text};
+use crate::platform::{Env, Request, Response};
+use crate::problem::{FieldError, NO_FIELD, Problem, push_token};
+use crate::served::{Source, push_told};
+use crate::visitor::{Address, query_of};
+use crate::{request, respond, snapshots};
+use edgeloom::context::{Context, Device};
+use edgeloom::id::{DecisionId, VisitorKey};
+use edgeloom::seed::Seed;
+use edgeloom::snapshot::Snapshot;
+use edgeloom::snapshot::wire::Mode;
+use serde_json::Value;
+
+/// The facts of one visit; those of a page view are 16 KB at most.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+/// More slots than a page has; without a list all of them are told.
+const MAX_SLOTS: usize = 100;
+
+/// Answers the route.
+///
+/// # Errors
+/// No valid key, a body that is no visit, nothing published.
+pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
+    let settings = settings(env);
+    login(&request, &settings.import).ok_or_else(|| unknown("IMPORT_KEYS", "Bearer realm=\"edgeloom\""))?;
+    let body = request::read(&request, MAX_BODY_BYTES).await?;
+    let state = snapshots::fresh(env).await;
+    decided(&body, &settings, state.snapshot.as_deref())
+}
+
+fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Result<Response, Problem> {
+    let body = json::read(body).map_err(|error| Problem::new(400, "Not readable", error))?;
+    let errors = faults(&body);
+    if !errors.is_empty() {
+        return Err(Problem::new(400, "Not a visit", "Some fields can't be used.").errors(errors));
+    }
+    let (Some(snapshot), Some(keyring)) = (snapshot, &settings.receipts) else {
+        return Err(Problem::try_again("Nothing is published here, so nothing can be decided."));
+    };
+    let told = told(&body, Source { snapshot, keyring, moment: &crate::moment() });
+    Ok(respond::with(200, "application/json", told.into_bytes()))
+}
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+enum Kind {
+    Key,
+    Url,
+    Path,
+    Text,
+    Object,
+    Millis,
+    Names,
+    Truth,
+}
+
+/// The fields of a body, all of which may be missing or null. Facts have the names of [`edgeloom::wire::Visit`].
+const FIELDS: [(&str, Kind); 13] = [
+    // The same for each visit of a visitor; without it a view stands for itself.
+    ("visitor", Kind::Key),
+    // Without it a new one is made; the same again gives the same answer, whose events are then repeats.
+    ("decision", Kind::Key),
+    // Path and query, where they are not given by themselves.
+    ("url", Kind::Url),
+    ("path", Kind::Path),
+    ("query", Kind::Object),
+    ("referrer", Kind::Text),
+    ("country", Kind::Text),
+    ("language", Kind::Text),
+    ("device", Kind::Text),
+    ("time_millis", Kind::Millis),
+    ("attributes", Kind::Object),
+    // Only these are told; decided is for the whole page, as ever.
+    ("slots", Kind::Names),
+    // Tells the blocks too.
+    ("html", Kind::Truth),
+];
+
+impl Kind {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Key => "32 hexadecimal digits",
+            Self::Url => "an address with https://",
+            Self::Path => "a path: /first, without ? and #",
+            Self::Text => "a text",
+            Self::Object => "an object",
+            Self::Millis => "milliseconds since 1970",
+            Self::Names => "a list of at most 100 names",
+            Self::Truth => "true or false",
+        }
+    }
+
+    fn holds(self, value: &Value) -> bool {
+        match (self, value) {
+            (_, Value::Null)
+            | (Self::Text, Value::String(_))
+            | (Self::Object, Value::Object(_))
+            | (Self::Truth, Value::Bool(_)) => true,
+            (Self::Key, Value::String(text)) => DecisionId::parse(text).is_ok(),
+            (Self::Url, Value::String(text)) => !Address::of(text).host().is_empty(),
+            (Self::Path, Value::String(text)) => {
+                text.starts_with('/') && !text.bytes().any(|byte| matches!(byte, b'?' | b'#'))
+            }
+            (Self::Millis, Value::Number(number)) => number.is_u64(),
+            (Self::Names, Value::Array(names)) => {
+                names.len() <= MAX_SLOTS && names.iter().all(Value::is_string)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What is wrong with a body. A misspelt name would change decisions without a word, so it is an error.
+fn faults(body: &Value) -> Vec<FieldError> {
+    let Value::Object(fields) = body else {
+        return vec![FieldError { pointer: String::new(), detail: "has to be an object".to_string() }];
+    };
+    let mut faults = Vec::new();
+    for (name, value) in fields {
+        let kind = FIELDS.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
+        let detail = match kind {
+            Some(kind) if kind.holds(value) => continue,
+            Some(kind) => format!("has to be {}", kind.expected()),
+            None => NO_FIELD.to_string(),
+        };
+        let mut pointer = String::new();
+        push_token(&mut pointer, name);
+        faults.push(FieldError { pointer, detail });
+    }
+    faults
+}
+
+/// The decision for a body without faults, in the form that a page is told it.
+fn told(body: &Value, source: Source) -> String {
+    let Source { snapshot, moment, .. } = source;
+    let object = |name| body.get(name).and_then(Value::as_object).cloned();
+    let address = Address::of(text(body, "url").unwrap_or_default());
+    let context = Context {
+        path: text(body, "path").unwrap_or(address.path).to_string(),
+        query: object("query").unwrap_or_else(|| query_of(address.query)),
+        referrer: text(body, "referrer").map(|text| host_of(text).to_string()),
+        country: text(body, "country").map(str::to_ascii_uppercase),
+        language: text(body, "language").map(str::to_ascii_lowercase),
+        device: Device::of_word(text(body, "device").unwrap_or_default()),
+        time_millis: body.get("time_millis").and_then(Value::as_u64).unwrap_or(moment.now),
+        attributes: object("attributes").unwrap_or_default(),
+    };
+    let decision = text(body, "decision").and_then(|text| DecisionId::parse(text).ok());
+    let decision = decision.unwrap_or_else(|| moment.decision_id());
+    let (mode, seed) = match text(body, "visitor").and_then(|text| VisitorKey::parse(text).ok()) {
+        Some(visitor) => (Mode::Personal, Seed::of_visitor(&snapshot.site, &visitor, decision)),
+        // Not contextual: nobody shares the decision, for its receipts come from the caller.
+        None => (Mode::Measured, Seed::of_view(decision)),
+    };
+    let served = source.decided(&context, seed, context.device != Device::Crawler);
+
+    let names = body.get("slots").and_then(Value::as_array).map(Vec::as_slice);
+    let with_html = body.get("html").and_then(Value::as_bool).unwrap_or(false);
+    let mut slots = String::new();
+    for choice in served.choices() {
+        let own = choice.0.id.as_str();
+        if names.is_some_and(|names| !names.iter().any(|name| name.as_str() == Some(own))) {
+            continue;
+        }
+        let mut html = String::new();
+        // Of decisions that nobody shares the edge records nothing.
+        let receipt = served.fill(choice, &mut html, &mut Vec::new());
+        push_told(&mut slots, choice, receipt.as_deref());
+        if with_html && !html.is_empty() {
+            slots.extend([",\"html\":", &edgeloom::json::text(&Value::from(html))]);
+        }
+        slots.push('}');
+    }
+    let mut told = served.told(mode, &slots);
+    // A slot that is gone costs only itself.
+    let mut sign = ",\"unknown\":[";
+    for name in names.unwrap_or_default() {
+        if !snapshot.slots.iter().any(|slot| name.as_str() == Some(slot.id.as_str())) {
+            told.pop();
+            told.extend([sign, &edgeloom::json::text(name), "]"]);
+            sign = ",";
+        }
+    }
+    if sign == "," {
+        told.push('}');
+    }
+    told
+}
+
+/// Of an address only the host is a fact.
+fn host_of(text: &str) -> &str {
+    let host = Address::of(text).host();
+    if host.is_empty() { text } else { host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_field_may_be_missing_or_null_and_a_wrong_one_is_named() {
+        assert!(faults(&json!({})).is_empty());
+        let nothing = FIELDS.iter().map(|(name, _)| ((*name).to_string(), Value::Null)).collect();
+        assert!(faults(&Value::Object(nothing)).is_empty());
+        let wrong = faults(&json!({ "path": "news", "a/b~": null, "html": true, "visitor": "7" }));
+        let named: Vec<_> =
+            wrong.iter().map(|fault| (fault.pointer.as_str(), fault.detail.as_str())).collect();
+        assert_eq!(
+            named,
+            [
+                ("/a~1b~0", NO_FIELD),
+                ("/path", "has to be a path: /first, without ? and #"),
+                ("/visitor", "has to be 32 hexadecimal digits"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_referrer_is_a_host_however_it_is_given() {
+        for given in ["search.example", "https://search.example", "https://search.example/?q=1"] {
+            assert_eq!(host_of(given), "search.example", "{given}");
+        }
+        assert_eq!(host_of(""), "");
+    }
+}
