@@ -187,7 +187,7 @@ impl<'s> Store<'s> {
         let most = row.map_or(0, |row| row.number(0)).min(MAX_SHARDS.into()) as u8;
         let mut names = super::shard_names(site, most);
         names.extend(self.shards()?.into_iter().map(|shard| shard.name));
-        names.sort_unstable();
+        edgeloom::sorted::sort_by(&mut names, String::cmp);
         names.dedup();
         Ok(names)
     }
