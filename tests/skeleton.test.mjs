@@ -377,14 +377,17 @@ test("HEAD says what GET would, and is no view", async () => {
   assert.ok(Number(response.headers.get("content-length")) > HOME.length, "of the page with its blocks");
 });
 
-/** Spliced pages are there whole, so that their length is known; streaming ones are not. */
+/**
+ * Spliced pages are there whole, so that their length is known; streaming ones are not. At its first view a page that is there
+ * whole is held back (`unfit.mjs`), which says nothing.
+ */
 const isSpliced = ({ headers }) => headers.has("content-length");
 
 test("a page that names no version is spliced while its bytes stay, for everybody with what the origin says to each", async () => {
   let page = HOME;
   origin.route("/plain", (request) => html(page, { "set-cookie": `seen=${request.headers["x-name"]}`, "x-user": request.headers["x-name"] }));
   const streamed = await view("/plain", { "x-name": "first" });
-  assert.ok(!isSpliced(streamed), "nothing is known at the first view");
+  assert.ok(!isSpliced(await view("/plain", { "x-name": "first" })), "nothing is known before a page came twice");
   const spliced = await until(() => view("/plain", { "x-name": "second", cookie: "seen=first" }), isSpliced);
   assert.equal(plain(spliced.text), plain(streamed.text));
   assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
@@ -407,7 +410,7 @@ test("a page that is another at each view streams, and is watched for the day wh
   for (let i = 1; i <= 12; i++) {
     const answer = await view("/anew");
     assert.match(answer.text, new RegExp(`View ${i}\\b`));
-    assert.ok(!isSpliced(answer), `view ${i}`);
+    assert.ok(i === 1 || !isSpliced(answer), `view ${i}`);
     assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
   }
   page = () => HOME;
@@ -421,7 +424,7 @@ test("nothing is compared where a copy may not stay, or would have to be waited 
     origin.route(`/uncompared-${name}`, route);
     for (let i = 0; i < 6; i++) {
       const answer = await view(`/uncompared-${name}`);
-      assert.ok(!isSpliced(answer), name);
+      assert.ok(i === 0 || !isSpliced(answer), name);
       assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
       await new Promise((done) => setTimeout(done, 10));
     }

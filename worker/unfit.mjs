@@ -2,8 +2,9 @@
 // or elements are nested by the ten thousand, it gives up, and the page ends there. Such a page passes as it is, and is tried
 // again only behind a response, where nobody waits for it.
 //
-// A stream that fails tells nobody: it is the runtime that sends it. So the body is read here, where its failure is seen, but
-// only at views that are watched anyway; a page that ended well is sent by the runtime alone.
+// A stream that fails tells nobody: it is the runtime that sends it. So a page in doubt gets to the rewriter through a pipe of the
+// runtime's own, which ends with what ended the rewriter; no byte of it is touched here. The pipe costs a tenth of a view, so a
+// page that came to its end goes without, until views of it begin and none ends.
 
 import { isNamed, versionOf } from "./version.mjs";
 
@@ -19,9 +20,42 @@ const MAX_ADDRESSES = 1_000;
 
 /** By address. @type {Map<string, { version: string, left: number, tryingSince: number }>} */
 const unfit = new Map();
+/**
+ * By address, a page that came to its end: its version, how often that one did, and since when views have begun of which none
+ * ended; 0 where the last one did.
+ *
+ * @type {Map<string, { version: string, ends: number, since: number }>}
+ */
+const ended = new Map();
+/** Most pages are through by then, and where many are asked for one always ends: only then it costs anything to be wrong. */
+const UNENDED_MILLIS = 1_000;
 
 /** The rewriter's own words; an origin that breaks off or a visitor who leaves is told otherwise, and says nothing of the page. */
 const isItsFailure = (error) => /^Parser error\b/.test(error?.message ?? "");
+
+/** Whether the page of the view that begins may not come to its end. */
+export function isDoubtful({ address }, version) {
+  const known = ended.get(address);
+  if (!known) return true;
+  // A page that is another at each view would be in doubt for ever.
+  if (known.version !== version && known.ends > 1) return true;
+  const now = Date.now();
+  if (known.since === 0) known.since = now;
+  return now - known.since > UNENDED_MILLIS;
+}
+
+/** Notes a page that came to its end. */
+export function noteEnd({ address }, version) {
+  const known = ended.get(address);
+  if (known) {
+    known.ends = known.version === version ? known.ends + 1 : 1;
+    known.version = version;
+    known.since = 0;
+    return;
+  }
+  if (ended.size >= MAX_ADDRESSES) ended.clear();
+  ended.set(address, { version, ends: 1, since: 0 });
+}
 
 /**
  * Notes a page that did not get through the rewriter.
@@ -84,53 +118,29 @@ async function tryAgain({ address }, response, known, version) {
  * @param {Response} response  with a body; consumed
  * @param {HTMLRewriter} rewriter
  * @param {string} version
- * @returns {Promise<{ woven?: Response, raw?: Response }>}
+ * @returns {Promise<{ woven?: Response, raw?: () => Response }>}  `raw` of one that was held back is the answer as it was;
+ *   without `woven` there is nothing else
  */
 export async function tried(view, response, rewriter, version) {
   if (!isHeld(response)) {
-    const woven = rewriter.transform(response);
-    const body = watchedBody(woven.body, (error) => noteFailure(view, version, error));
-    return { woven: new Response(body, woven) };
+    const { readable, writable } = new IdentityTransformStream();
+    // Origins that break off and visitors who leave end it as well.
+    view.ctx.waitUntil(response.body.pipeTo(writable).catch((error) => noteFailure(view, version, error)));
+    return { woven: rewriter.transform(new Response(readable, response)) };
   }
   const bytes = await response.arrayBuffer();
+  const raw = () => new Response(bytes, response);
   try {
-    const woven = rewriter.transform(new Response(bytes, response));
-    const pieces = [];
-    for await (const piece of woven.body) pieces.push(piece);
-    return { woven: new Response(bodyOf(pieces), woven) };
+    const woven = rewriter.transform(raw());
+    return { woven: new Response(await woven.arrayBuffer(), woven), raw };
   } catch (error) {
     if (!noteFailure(view, version, error)) throw error;
-    return { raw: new Response(bytes, response) };
+    return { raw };
   }
 }
 
-function isHeld({ headers }) {
+/** Whether an answer is held back when it is in doubt: a coded one tells the length of its coding only. */
+export function isHeld({ headers }) {
   const length = Number(headers.get("content-length") ?? 0);
   return length > 0 && length <= MAX_HELD_BYTES && !headers.has("content-encoding");
-}
-
-function bodyOf(pieces) {
-  return new ReadableStream({
-    start(controller) {
-      for (const piece of pieces) controller.enqueue(piece);
-      controller.close();
-    },
-  });
-}
-
-function watchedBody(body, onFailure) {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
-      } catch (error) {
-        onFailure(error);
-        controller.error(error);
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
 }

@@ -3,7 +3,7 @@
 
 import { STALE_HEADERS } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
-import { tried } from "./unfit.mjs";
+import { isDoubtful, isHeld, noteEnd, tried } from "./unfit.mjs";
 import { isNamed, versionOf } from "./version.mjs";
 
 /**
@@ -25,17 +25,15 @@ const isLeftAlone = (css, address) => {
   return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(address));
 };
 /**
- * By address, a page that came to its end, with every filled slot closed and none inside another: its version, and how many
- * views may pass before it is watched again.
- *
- * @type {Map<string, { version: string, left: number }>}
+ * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
+ * may pass before it is watched again.
  */
 const sound = new Map();
 /** A page that doesn't name its version is watched again after so many views. */
 const UNWATCHED_VIEWS = 15;
 
 /**
- * Fills the slots of an answer; one that the rewriter is seen to fail at is given back as it is.
+ * Fills the slots of an answer; one that is seen to be cut or swallowed by it is given back as it is.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response
@@ -45,7 +43,8 @@ export async function weave(view, response) {
   const { slots } = view.plan;
   const rewriter = new HTMLRewriter();
   const version = versionOf(response, slots);
-  const page = { inside: 0, nested: false, failed: false, watched: response.body !== null && isWatched(view.address, version) };
+  const isInDoubt = response.body !== null && isDoubtful(view, version);
+  const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version), spoilt: false };
   for (const slot of slots) {
     if (isLeftAlone(slot.css, view.address)) continue;
     try {
@@ -60,6 +59,10 @@ export async function weave(view, response) {
       try {
         const seen = slots.filter((slot) => slot.seen && !slot.open);
         if (page.watched) learn(view, version, page);
+        noteEnd(view, version);
+        // An open slot swallowed what follows: while the page is still here nobody has to see it.
+        page.spoilt = isInDoubt && isHeld(response) && slots.some((slot) => slot.html && slot.open > 0);
+        if (page.spoilt) return;
         if (seen.length === 0) return;
         if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
         const tail = tailUnder(view, csp);
@@ -69,8 +72,8 @@ export async function weave(view, response) {
       }
     },
   });
-  const { woven, raw } = page.watched ? await tried(view, response, rewriter, version) : { woven: rewriter.transform(response) };
-  if (raw) return raw;
+  const { woven, raw } = isInDoubt ? await tried(view, response, rewriter, version) : { woven: rewriter.transform(response) };
+  if (!woven || page.spoilt) return raw();
   const answer = new Response(woven.body, woven);
   for (const name of STALE_HEADERS) answer.headers.delete(name);
   answer.headers.set("cache-control", "private, no-store");
