@@ -5,9 +5,10 @@
 
 use crate::admin::{login, unknown};
 use crate::bindings::{Settings, settings};
+use crate::fields::{Kind, faults};
 use crate::json::{self, text};
 use crate::platform::{Env, Request, Response};
-use crate::problem::{FieldError, NO_FIELD, Problem, push_token};
+use crate::problem::Problem;
 use crate::served::{Source, push_told};
 use crate::visitor::{Address, query_of};
 use crate::{request, respond, snapshots};
@@ -20,8 +21,6 @@ use serde_json::Value;
 
 /// The facts of one visit; those of a page view are 16 KB at most.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// More slots than a page has; without a list all of them are told.
-const MAX_SLOTS: usize = 100;
 
 /// Answers the route.
 ///
@@ -37,7 +36,7 @@ pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
 
 fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Result<Response, Problem> {
     let body = json::read(body).map_err(|error| Problem::new(400, "Not readable", error))?;
-    let errors = faults(&body);
+    let errors = faults(&body, &FIELDS);
     if !errors.is_empty() {
         return Err(Problem::new(400, "Not a visit", "Some fields can't be used.").errors(errors));
     }
@@ -46,19 +45,6 @@ fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Res
     };
     let told = told(&body, Source { snapshot, keyring, moment: &crate::moment() });
     Ok(respond::with(200, "application/json", told.into_bytes()))
-}
-
-/// What a field holds.
-#[derive(Clone, Copy)]
-enum Kind {
-    Key,
-    Url,
-    Path,
-    Text,
-    Object,
-    Millis,
-    Names,
-    Truth,
 }
 
 /// The fields of a body, all of which may be missing or null. Facts have the names of [`edgeloom::wire::Visit`].
@@ -82,60 +68,6 @@ const FIELDS: [(&str, Kind); 13] = [
     // Tells the blocks too.
     ("html", Kind::Truth),
 ];
-
-impl Kind {
-    const fn expected(self) -> &'static str {
-        match self {
-            Self::Key => "32 hexadecimal digits",
-            Self::Url => "an address with https://",
-            Self::Path => "a path: /first, without ? and #",
-            Self::Text => "a text",
-            Self::Object => "an object",
-            Self::Millis => "milliseconds since 1970",
-            Self::Names => "a list of at most 100 names",
-            Self::Truth => "true or false",
-        }
-    }
-
-    fn holds(self, value: &Value) -> bool {
-        match (self, value) {
-            (_, Value::Null)
-            | (Self::Text, Value::String(_))
-            | (Self::Object, Value::Object(_))
-            | (Self::Truth, Value::Bool(_)) => true,
-            (Self::Key, Value::String(text)) => DecisionId::parse(text).is_ok(),
-            (Self::Url, Value::String(text)) => !Address::of(text).host().is_empty(),
-            (Self::Path, Value::String(text)) => {
-                text.starts_with('/') && !text.bytes().any(|byte| matches!(byte, b'?' | b'#'))
-            }
-            (Self::Millis, Value::Number(number)) => number.is_u64(),
-            (Self::Names, Value::Array(names)) => {
-                names.len() <= MAX_SLOTS && names.iter().all(Value::is_string)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// What is wrong with a body. A misspelt name would change decisions without a word, so it is an error.
-fn faults(body: &Value) -> Vec<FieldError> {
-    let Value::Object(fields) = body else {
-        return vec![FieldError { pointer: String::new(), detail: "has to be an object".to_string() }];
-    };
-    let mut faults = Vec::new();
-    for (name, value) in fields {
-        let kind = FIELDS.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
-        let detail = match kind {
-            Some(kind) if kind.holds(value) => continue,
-            Some(kind) => format!("has to be {}", kind.expected()),
-            None => NO_FIELD.to_string(),
-        };
-        let mut pointer = String::new();
-        push_token(&mut pointer, name);
-        faults.push(FieldError { pointer, detail });
-    }
-    faults
-}
 
 /// The decision for a body without faults, in the form that a page is told it.
 fn told(body: &Value, source: Source) -> String {
@@ -203,25 +135,6 @@ fn host_of(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn every_field_may_be_missing_or_null_and_a_wrong_one_is_named() {
-        assert!(faults(&json!({})).is_empty());
-        let nothing = FIELDS.iter().map(|(name, _)| ((*name).to_string(), Value::Null)).collect();
-        assert!(faults(&Value::Object(nothing)).is_empty());
-        let wrong = faults(&json!({ "path": "news", "a/b~": null, "html": true, "visitor": "7" }));
-        let named: Vec<_> =
-            wrong.iter().map(|fault| (fault.pointer.as_str(), fault.detail.as_str())).collect();
-        assert_eq!(
-            named,
-            [
-                ("/a~1b~0", NO_FIELD),
-                ("/path", "has to be a path: /first, without ? and #"),
-                ("/visitor", "has to be 32 hexadecimal digits"),
-            ]
-        );
-    }
 
     #[test]
     fn a_referrer_is_a_host_however_it_is_given() {

@@ -11,6 +11,7 @@ mod bindings;
 mod collect;
 mod decision;
 mod faults;
+mod fields;
 pub mod fragment;
 mod health;
 mod json;

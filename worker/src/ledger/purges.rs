@@ -4,73 +4,40 @@
 use super::publish::WRITE_LIMIT;
 use super::root_store::{Deed, Meta, Store};
 use crate::bindings::{STATE, Settings};
+use crate::fields::{Kind, faults};
 use crate::json;
 use crate::platform::{self, Env, Error, Result};
-use crate::problem::{FieldError, Problem};
+use crate::problem::Problem;
 use serde_json::{Value, json};
 
 /// Most purges kept. Older ones are taken together: everything from before the last of them.
 const KEPT: usize = 100;
-/// Most addresses, prefixes or tags of one call.
-const MAX_WORDS: usize = 100;
-/// Longest of them, bytes.
-const MAX_WORD_BYTES: usize = 2_048;
-/// What can be named, and how it has to begin.
-const KINDS: [(&str, &[&str], &str); 3] = [
-    ("urls", &["/", "http://", "https://"], "an address, such as /news?page=2 or https://your.site/news"),
-    ("prefixes", &["/", "http://", "https://"], "the beginning of addresses, such as /news/"),
-    ("tags", &[""], "a word of the page's Cache-Tag or Surrogate-Key header"),
+/// What can be named.
+const FIELDS: [(&str, Kind); 4] = [
+    ("urls", Kind::Addresses),
+    ("prefixes", Kind::Addresses),
+    // Words of the page's `Cache-Tag` or `Surrogate-Key` header.
+    ("tags", Kind::Names),
+    ("everything", Kind::Truth),
 ];
 
-/// Checks what is to be purged, and brings it into the form that is kept.
+/// Reads what is to be purged.
 ///
 /// # Errors
 /// Not JSON, an unknown field, words that can't be what they are said to be, or nothing at all.
 pub fn check(body: &[u8]) -> Result<Value, Problem> {
-    let refuse = |pointer: String, detail: String| {
-        Err(Problem::new(422, "Not a purge", "Nothing was purged.")
-            .errors(vec![FieldError { pointer, detail }]))
+    let purge = json::read(body).map_err(|error| Problem::new(400, "Not readable", error))?;
+    let errors = faults(&purge, &FIELDS);
+    let is_something = |(name, _): &(&str, Kind)| match purge.get(name) {
+        Some(Value::Array(words)) => !words.is_empty(),
+        other => other == Some(&Value::Bool(true)),
     };
-    let asked = match json::read(body) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(_) => return refuse(String::new(), "not an object; hint: {\"urls\": [\"/news\"]}".into()),
-        Err(error) => return refuse(String::new(), error),
-    };
-    if asked.get("everything") == Some(&Value::Bool(true)) {
-        return Ok(json!({ "everything": true }));
+    if !errors.is_empty() || !FIELDS.iter().any(is_something) {
+        let hint =
+            "Nothing was purged; hint: {\"urls\": [\"/news\"]}, prefixes, tags or {\"everything\": true}.";
+        return Err(Problem::new(422, "Not a purge", hint).errors(errors));
     }
-    let mut purge = serde_json::Map::new();
-    for (kind, value) in &asked {
-        let Some((kind, starts, what)) = KINDS.into_iter().find(|(name, ..)| name == kind) else {
-            return refuse(format!("/{kind}"), "unknown; hint: urls, prefixes, tags or everything".into());
-        };
-        let words = value.as_array().map_or(&[][..], Vec::as_slice);
-        let is_sound = |word: &Value| {
-            word.as_str().is_some_and(|word| {
-                (1..=MAX_WORD_BYTES).contains(&word.len())
-                    && starts.iter().any(|start| word.starts_with(start))
-            })
-        };
-        if words.len() > MAX_WORDS {
-            return refuse(
-                format!("/{kind}"),
-                format!("{} of them; hint: {MAX_WORDS} at a time, or prefixes", words.len()),
-            );
-        }
-        if let Some(at) = words.iter().position(|word| !is_sound(word)) {
-            return refuse(format!("/{kind}/{at}"), format!("is not {what}"));
-        }
-        if !words.is_empty() {
-            purge.insert(kind.into(), value.clone());
-        }
-    }
-    if purge.is_empty() {
-        return refuse(
-            String::new(),
-            "names nothing; hint: {\"urls\": [\"/news\"]} or {\"everything\": true}".into(),
-        );
-    }
-    Ok(Value::Object(purge))
+    Ok(purge)
 }
 
 /// Adds a purge to those that are kept, and returns it with its time.
@@ -117,30 +84,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_names_pages_is_a_purge_and_everything_else_is_refused_by_its_place() {
-        let pointer = |body: &str| match check(body.as_bytes()) {
-            Ok(_) => None,
-            Err(problem) => Some(
-                serde_json::to_value(problem).unwrap()["errors"][0]["pointer"].as_str().unwrap().to_string(),
-            ),
-        };
-        for sound in
-            [r#"{"urls":["/a?b=c"]}"#, r#"{"prefixes":["/a/"],"tags":["news"]}"#, r#"{"everything":true}"#]
-        {
-            assert_eq!(pointer(sound), None, "{sound}");
-        }
-        for (body, at) in [
-            ("", ""),
-            ("[]", ""),
-            ("{}", ""),
-            (r#"{"urls":[]}"#, ""),
-            (r#"{"everything":false}"#, "/everything"),
-            (r#"{"url":["/a"]}"#, "/url"),
-            (r#"{"urls":["/a","b"]}"#, "/urls/1"),
-            (r#"{"tags":[""]}"#, "/tags/0"),
-            (r#"{"tags":[1]}"#, "/tags/0"),
+    fn what_names_pages_is_a_purge_and_nothing_else_is() {
+        for sound in [
+            r#"{"urls":["/a?b=c","https://shop.example/a"]}"#,
+            r#"{"prefixes":["/a/"],"tags":["news"],"urls":[]}"#,
+            r#"{"everything":true}"#,
         ] {
-            assert_eq!(pointer(body).as_deref(), Some(at), "{body}");
+            assert!(check(sound.as_bytes()).is_ok(), "{sound}");
+        }
+        for wrong in [
+            "",
+            "[]",
+            "{}",
+            r#"{"urls":[]}"#,
+            r#"{"everything":false}"#,
+            r#"{"url":["/a"]}"#,
+            r#"{"urls":["b"]}"#,
+            r#"{"tags":[""]}"#,
+        ] {
+            assert!(check(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }
 }

@@ -1,0 +1,121 @@
+//! The fields of a JSON body: which there may be, and what each has to be. A misspelt name or a wrong kind is named with its
+//! place, for it would change what is done without a word.
+
+use crate::problem::{FieldError, NO_FIELD, push_token};
+use crate::visitor::Address;
+use edgeloom::id::DecisionId;
+use serde_json::Value;
+
+/// Most items of a list.
+const MAX_ITEMS: usize = 100;
+/// Longest of them, bytes.
+const MAX_ITEM_BYTES: usize = 2_048;
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Key,
+    Url,
+    Path,
+    Text,
+    Object,
+    Millis,
+    Names,
+    Addresses,
+    Truth,
+}
+
+impl Kind {
+    const fn expected(self) -> &'static str {
+        match self {
+            Self::Key => "32 hexadecimal digits",
+            Self::Url => "an address with https://",
+            Self::Path => "a path: /first, without ? and #",
+            Self::Text => "a text",
+            Self::Object => "an object",
+            Self::Millis => "milliseconds since 1970",
+            Self::Names => "a list of at most 100 names",
+            Self::Addresses => "a list of at most 100 addresses: /first or https://",
+            Self::Truth => "true or false",
+        }
+    }
+
+    fn holds(self, value: &Value) -> bool {
+        match (self, value) {
+            (_, Value::Null)
+            | (Self::Text, Value::String(_))
+            | (Self::Object, Value::Object(_))
+            | (Self::Truth, Value::Bool(_)) => true,
+            (Self::Key, Value::String(text)) => DecisionId::parse(text).is_ok(),
+            (Self::Url, Value::String(text)) => !Address::of(text).host().is_empty(),
+            (Self::Path, Value::String(text)) => {
+                text.starts_with('/') && !text.bytes().any(|byte| matches!(byte, b'?' | b'#'))
+            }
+            (Self::Millis, Value::Number(number)) => number.is_u64(),
+            (Self::Names, Value::Array(names)) => all(names, |_| true),
+            (Self::Addresses, Value::Array(addresses)) => {
+                all(addresses, |text| text.starts_with('/') || !Address::of(text).host().is_empty())
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a list is short and each of its items is a text that will do.
+fn all(items: &[Value], will_do: impl Fn(&str) -> bool) -> bool {
+    let is_sound = |item: &Value| {
+        item.as_str().is_some_and(|text| (1..=MAX_ITEM_BYTES).contains(&text.len()) && will_do(text))
+    };
+    items.len() <= MAX_ITEMS && items.iter().all(is_sound)
+}
+
+/// What is wrong with a body. All fields may be missing or null.
+pub fn faults(body: &Value, known: &[(&str, Kind)]) -> Vec<FieldError> {
+    let Value::Object(fields) = body else {
+        return vec![FieldError { pointer: String::new(), detail: "has to be an object".to_string() }];
+    };
+    let mut faults = Vec::new();
+    for (name, value) in fields {
+        let kind = known.iter().find(|(known, _)| known == name).map(|(_, kind)| *kind);
+        let detail = match kind {
+            Some(kind) if kind.holds(value) => continue,
+            Some(kind) => format!("has to be {}", kind.expected()),
+            None => NO_FIELD.to_string(),
+        };
+        let mut pointer = String::new();
+        push_token(&mut pointer, name);
+        faults.push(FieldError { pointer, detail });
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const FIELDS: [(&str, Kind); 4] =
+        [("visitor", Kind::Key), ("path", Kind::Path), ("html", Kind::Truth), ("urls", Kind::Addresses)];
+
+    #[test]
+    fn every_field_may_be_missing_or_null_and_a_wrong_one_is_named() {
+        assert!(faults(&json!({}), &FIELDS).is_empty());
+        let nothing = FIELDS.iter().map(|(name, _)| ((*name).to_string(), Value::Null)).collect();
+        assert!(faults(&Value::Object(nothing), &FIELDS).is_empty());
+        let wrong = faults(
+            &json!({ "path": "news", "a/b~": null, "html": true, "visitor": "7", "urls": ["b"] }),
+            &FIELDS,
+        );
+        let named: Vec<_> =
+            wrong.iter().map(|fault| (fault.pointer.as_str(), fault.detail.as_str())).collect();
+        assert_eq!(
+            named,
+            [
+                ("/a~1b~0", NO_FIELD),
+                ("/path", "has to be a path: /first, without ? and #"),
+                ("/urls", "has to be a list of at most 100 addresses: /first or https://"),
+                ("/visitor", "has to be 32 hexadecimal digits"),
+            ]
+        );
+    }
+}
