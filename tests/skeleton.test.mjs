@@ -438,6 +438,24 @@ test("a page known by its bytes that breaks off is a broken connection, not a ti
   await assert.rejects(view("/breaks"));
 });
 
+test("a page without slots keeps its origin's tag, life and conditions, until it has one", async () => {
+  let page = "<!doctype html><title>About</title><p>No slot here.";
+  let tag = '"a"';
+  origin.route("/slotless", () => html(page, { etag: tag, "cache-control": "public, max-age=600" }));
+  const passed = await until(() => view("/slotless"), ({ headers }) => headers.get("etag") === '"a"');
+  assert.equal(passed.text, page);
+  assert.equal(passed.headers.get("cache-control"), "public, max-age=600");
+  assert.equal((await view("/slotless", { ...having('"a"'), cookie: "a=1" })).status, 304);
+  page = HOME;
+  tag = '"b"';
+  const filled = await until(() => view("/slotless", { cookie: "a=1" }), ({ text }) => decisionsOf(text));
+  assert.match(filled.headers.get("cache-control"), /^private/);
+  // For each visitor another page: one without a slot says nothing of the next one's.
+  origin.route("/some-slotless", (request) => html(request.headers.cookie ? page : "<!doctype html><p>No slot here."));
+  for (let i = 0; i < 5; i++) await view("/some-slotless");
+  assert.ok(decisionsOf((await view("/some-slotless", { cookie: "a=1" })).text));
+});
+
 test("a page too large to keep streams at every view", async () => {
   const large = HOME.replace("</body>", `<p>${"long ".repeat(300_000)}</p></body>`);
   origin.route("/large", html(large, LIFE));

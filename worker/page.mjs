@@ -7,6 +7,7 @@ import { later } from "./outbox.mjs";
 import { followPurges } from "./purges.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
+import { isSlotless, wasSlotless } from "./slotless.mjs";
 import { isUnfit } from "./unfit.mjs";
 import { recognise } from "./unversioned.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
@@ -38,7 +39,7 @@ export async function page(request, env, ctx, engine) {
 
   const view = { request, env, ctx, engine, plan, address: plan?.url || request.url };
   const navigation = isNavigation(request);
-  const rewriting = navigation && (!plan || plan.slots.length > 0);
+  const rewriting = navigation && (!plan || (plan.slots.length > 0 && !wasSlotless(view)));
   // Before the first snapshot is there, the slots may be others than those of the page that is kept.
   const entry = rewriting && plan && plan.age !== "cold" ? find(view) : undefined;
   const use = entry && standing(entry, request, Date.now());
@@ -61,7 +62,7 @@ export async function page(request, env, ctx, engine) {
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return response;
-  const fills = view.plan.slots.length > 0 && rewritable(view, response) && !isUnfit(view, response);
+  const fills = view.plan.slots.length > 0 && !isSlotless(view, response) && rewritable(view, response) && !isUnfit(view, response);
   if (!fills && request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
   if (!fills) return response;
   if (fault === "handler-panic") for (const slot of view.plan.slots) slot.fault = true;

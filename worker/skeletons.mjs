@@ -2,6 +2,7 @@
 // used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
 
 import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { noteSlotless } from "./slotless.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 import { noteFailure } from "./unfit.mjs";
 import { versionOf } from "./version.mjs";
@@ -141,8 +142,9 @@ export function keep(view, response, lease) {
   if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return;
   const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  cutLater(view, response, keyOf(view, valuesOf(view, about.vary)), (entry) => {
-    about.isLarge = entry === undefined;
+  cutLater(view, response, keyOf(view, valuesOf(view, about.vary)), (skeleton) => {
+    about.isLarge = skeleton === undefined;
+    if (skeleton && !skeleton.items.some((item) => "slot" in item)) return void noteSlotless(view, response);
     // Not when the page was forgotten meanwhile.
     return addresses.get(view.address) === about && { ...dressed(headers), lease };
   });
@@ -154,7 +156,7 @@ export function keep(view, response, lease) {
  * @param {import("./page.mjs").View} view
  * @param {Response} response  stays readable
  * @param {string} key
- * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false} described  what is kept beside
+ * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false | void} described  what is kept beside
  *   it, or that it is not to be kept after all
  */
 export function cutLater(view, response, key, described) {

@@ -1,0 +1,33 @@
+// Pages in which none of their slots stands: they pass as the origin sent them, with its tag, its life and its answers to the
+// visitor's conditions, so that whatever may keep them still does. Known only of pages that are the same for everybody, once
+// they were cut; another version, or other slots, are looked at anew.
+
+/** A page that doesn't name its version is looked at again after so many views. */
+const PASSED_VIEWS = 62;
+const MAX_PAGES = 2_000;
+
+/** By address and slots: the version, and how many views may pass. @type {Map<string, { version: string, left: number }>} */
+const pages = new Map();
+
+const keyOf = ({ address, plan }) => [address, ...plan.slots.map((slot) => slot.css)].join("\0");
+const nameOf = ({ headers }) => headers.get("etag") ?? headers.get("last-modified") ?? "";
+
+/** Notes that a page has no slot. */
+export function noteSlotless(view, response) {
+  if (pages.size >= MAX_PAGES) pages.clear();
+  const version = nameOf(response);
+  pages.set(keyOf(view), { version, left: version === "" ? PASSED_VIEWS : Infinity });
+}
+
+/** Whether the page asked for had no slot when it was seen last: nothing of the request has to change. */
+export const wasSlotless = (view) => pages.has(keyOf(view));
+
+/** Whether an answer is that page still. */
+export function isSlotless(view, response) {
+  const key = keyOf(view);
+  const known = pages.get(key);
+  if (!known) return false;
+  if (known.version === nameOf(response) && known.left-- > 0) return true;
+  pages.delete(key);
+  return false;
+}
