@@ -40,8 +40,11 @@
 //!    and the last good one stays.
 //! 6. **Inserted HTML is ASCII written anew** from what was checked ([`block::Block`]), so that it fits every charset and no field can
 //!    change the page around it.
-//! 7. **What is kept of a page is the origin's.** Nothing that a visitor got is ever stored; an answer is kept for others only
-//!    where a shared cache may keep it (`worker/freshness.mjs`), and without a stated life the origin is asked at each view.
+//! 7. **What is kept of a page is the origin's.** Nothing that a visitor got is ever stored. An answer stands for others only where a
+//!    shared cache may keep it (`worker/freshness.mjs`), and without a stated life the origin is asked at each view; anything
+//!    else is spliced only where the origin sent this visitor the same bytes (`worker/unversioned.mjs`).
+//! 8. **A page that can't be filled passes whole.** What the runtime's rewriter gives up at (`worker/unfit.mjs`), what has no slot
+//!    (`worker/slotless.mjs`), what no slot's end is found in: the origin's bytes, and its headers.
 //!
 //! # The two ways of privacy
 //!
