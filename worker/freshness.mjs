@@ -42,7 +42,7 @@ export function varyOf(headers) {
 /** Whether a request may be answered from what others were given. */
 export function mayShare(request) {
   const { headers } = request;
-  return (request.method === "GET" || request.method === "HEAD") && !headers.has("authorization") && !headers.has("range") && !directives(headers.get("cache-control")).has("no-store");
+  return (request.method === "GET" || request.method === "HEAD") && !headers.has("authorization") && !directives(headers.get("cache-control")).has("no-store");
 }
 
 /**

@@ -12,9 +12,9 @@ export function problem(status, title, detail) {
 /**
  * The request for the origin: its own host where one is configured, without our internal headers and, for a page
  * that may be rewritten, with the conditions of what is kept of it (`known`, its headers) instead of the visitor's, which
- * would answer for somebody else's page.
+ * would answer for somebody else's page. `whole` asks for all of it, whatever part the visitor asked for.
  */
-function originRequest(request, env, token, { url = request.url, rewriting = false, known } = {}) {
+function originRequest(request, env, token, { url = request.url, rewriting = false, known, whole = false } = {}) {
   let target = url;
   const headers = new Headers(request.headers);
   for (const name of request.headers.keys()) if (name.startsWith(INTERNAL)) headers.delete(name);
@@ -28,6 +28,7 @@ function originRequest(request, env, token, { url = request.url, rewriting = fal
   const accepted = headers.get("accept-encoding");
   // Where the visitor names none the runtime would ask for its own and hand the coded bytes on.
   if (accepted === null) headers.set("accept-encoding", "identity");
+  if (whole) for (const name of ["range", "if-range"]) headers.delete(name);
   if (rewriting) {
     headers.delete("if-none-match");
     headers.delete("if-modified-since");

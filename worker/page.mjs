@@ -53,8 +53,13 @@ export async function page(request, env, ctx, engine) {
     view.plan = parse(engine.ask((wasm) => wasm.plan(env, facts))) ?? plan;
   }
 
-  const response = await answer;
+  let response = await answer;
   if (!plan || response.webSocket) return response;
+  // A part of the origin's page is no part of ours: the visitor gets the whole, as a server may answer (RFC 9110, 14.2).
+  if (rewriting && response.status === 206 && isHtml(response)) {
+    unread(response);
+    response = await askOrigin(request, env, plan.token, { url: view.address, rewriting, whole: true });
+  }
   if (entry) {
     const kept = keptAnswer(view, entry, response);
     if (kept) return kept;

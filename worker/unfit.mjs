@@ -30,6 +30,16 @@ const ended = new Map();
 /** Most pages are through by then, and where many are asked for one always ends: only then it costs anything to be wrong. */
 const UNENDED_MILLIS = 1_000;
 
+/**
+ * By address, views through the pipe since one came to its end, and when the last one began: where the connection goes first,
+ * what ended it is not always told.
+ *
+ * @type {Map<string, { n: number, at: number }>}
+ */
+const begun = new Map();
+/** So many of them, and the page is taken for one that has no end; it is tried again like any other. */
+const UNENDED_VIEWS = 3;
+
 /** The rewriter's own words; an origin that breaks off or a visitor who leaves is told otherwise, and says nothing of the page. */
 const isItsFailure = (error) => /^Parser error\b/.test(error?.message ?? "");
 
@@ -46,6 +56,7 @@ export function isDoubtful({ address }, version) {
 
 /** Notes a page that came to its end. */
 export function noteEnd({ address }, version) {
+  begun.delete(address);
   const known = ended.get(address);
   if (known) {
     known.ends = known.version === version ? known.ends + 1 : 1;
@@ -67,10 +78,16 @@ export function noteEnd({ address }, version) {
  */
 export function noteFailure({ address }, version, error) {
   if (!isItsFailure(error)) return false;
-  if (unfit.size >= MAX_ADDRESSES) unfit.clear();
-  unfit.set(address, { version, left: isNamed(version) ? Infinity : REST_VIEWS, tryingSince: 0 });
-  console.error("a page can't be rewritten and stays as it is", new URL(address).pathname, error.message.split("\n", 1)[0]);
+  give(address, version, isNamed(version) ? Infinity : REST_VIEWS, error.message.split("\n", 1)[0]);
   return true;
+}
+
+/** From now on the page is given as it is. */
+function give(address, version, left, why) {
+  if (unfit.size >= MAX_ADDRESSES) unfit.clear();
+  unfit.set(address, { version, left, tryingSince: 0 });
+  begun.delete(address);
+  console.error("a page can't be rewritten and stays as it is", new URL(address).pathname, why);
 }
 
 /**
@@ -80,6 +97,10 @@ export function noteFailure({ address }, version, error) {
  * @param {Response} response  stays readable
  */
 export function isUnfit(view, response) {
+  const unended = begun.get(view.address);
+  if (unended && unended.n >= UNENDED_VIEWS && Date.now() - unended.at > UNENDED_MILLIS) {
+    give(view.address, versionOf(response, view.plan.slots), REST_VIEWS, `${unended.n} views never ended`);
+  }
   const known = unfit.get(view.address);
   if (!known) return false;
   const version = versionOf(response, view.plan.slots);
@@ -123,6 +144,7 @@ async function tryAgain({ address }, response, known, version) {
  */
 export async function tried(view, response, rewriter, version) {
   if (!isHeld(response)) {
+    noteBegin(view);
     const { readable, writable } = new IdentityTransformStream();
     // Origins that break off and visitors who leave end it as well.
     view.ctx.waitUntil(response.body.pipeTo(writable).catch((error) => noteFailure(view, version, error)));
@@ -137,6 +159,12 @@ export async function tried(view, response, rewriter, version) {
     if (!noteFailure(view, version, error)) throw error;
     return { raw };
   }
+}
+
+function noteBegin({ address }) {
+  const unended = begun.get(address) ?? { n: 0, at: 0 };
+  if (begun.size >= MAX_ADDRESSES) begun.clear();
+  begun.set(address, { n: unended.n + 1, at: Date.now() });
 }
 
 /** Whether an answer is held back when it is in doubt: a coded one tells the length of its coding only. */
