@@ -15,10 +15,13 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  * @property {boolean} isConfigured  its life is the site's configuration's word, not the origin's
  */
 
+const NONE = new Map();
+
 /** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`. */
 export function directives(line) {
+  if (line === null) return NONE;
   const found = new Map();
-  for (const [, name, quoted, plain] of (line ?? "").matchAll(/([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?/g)) {
+  for (const [, name, quoted, plain] of line.matchAll(/([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?/g)) {
     found.set(name.toLowerCase(), quoted ?? plain ?? true);
   }
   return found;

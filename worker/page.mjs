@@ -184,13 +184,15 @@ function parse(plan) {
   const parts = text.split("\0");
   const [token, url, age, tail, timing, cookie, variant, life, reached] = parts;
   let at = Number(reached);
+  let places = "";
   const slots = [];
   for (let i = 9; i + 3 < parts.length; i += 4) {
     const end = at + Number(parts[i + 3]);
     slots.push({ css: parts[i], html: parts[i + 1], hints: parts[i + 2], events: events.subarray(at, end), seen: false, open: 0, fault: false });
+    places += `\0${parts[i]}`;
     at = end;
   }
-  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, reached: events.subarray(0, Number(reached)), slots };
+  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, reached: events.subarray(0, Number(reached)), slots, places };
 }
 
 function isNavigation(request) {

@@ -47,8 +47,7 @@ export const WORK_MILLIS = 30_000;
 export function keyOf({ address, plan }, values) {
   let key = address;
   for (const value of values) key += `\n${value}`;
-  for (const slot of plan.slots) key += `\0${slot.css}`;
-  return key;
+  return key + plan.places;
 }
 
 /**
@@ -170,7 +169,7 @@ export function cutLater(view, response, key, described) {
       const beside = described(skeleton);
       if (skeleton && beside) store({ key, skeleton, askingSince: 0, ...beside });
     })
-    .catch((error) => noteFailure(view, versionOf(response, plan.slots), error) || console.error("a page was not cut", String(error)))
+    .catch((error) => noteFailure(view, versionOf(response, plan), error) || console.error("a page was not cut", String(error)))
     .finally(() => cutting.delete(key));
   ctx.waitUntil(work);
 }

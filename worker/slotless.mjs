@@ -9,7 +9,7 @@ const MAX_PAGES = 2_000;
 /** By address and slots: the version, and how many views may pass. @type {Map<string, { version: string, left: number }>} */
 const pages = new Map();
 
-const keyOf = ({ address, plan }) => [address, ...plan.slots.map((slot) => slot.css)].join("\0");
+const keyOf = ({ address, plan }) => address + plan.places;
 const nameOf = ({ headers }) => headers.get("etag") ?? headers.get("last-modified") ?? "";
 
 /** Notes that a page has no slot. */

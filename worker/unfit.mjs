@@ -99,11 +99,11 @@ function give(address, version, left, why) {
 export function isUnfit(view, response) {
   const unended = begun.get(view.address);
   if (unended && unended.n >= UNENDED_VIEWS && Date.now() - unended.at > UNENDED_MILLIS) {
-    give(view.address, versionOf(response, view.plan.slots), REST_VIEWS, `${unended.n} views never ended`);
+    give(view.address, versionOf(response, view.plan), REST_VIEWS, `${unended.n} views never ended`);
   }
   const known = unfit.get(view.address);
   if (!known) return false;
-  const version = versionOf(response, view.plan.slots);
+  const version = versionOf(response, view.plan);
   const mayHaveChanged = known.version !== version || known.left-- <= 0;
   if (mayHaveChanged && response.body && Date.now() >= known.tryingSince + TRIAL_MILLIS) {
     known.tryingSince = Date.now();

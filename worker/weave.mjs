@@ -42,7 +42,7 @@ const UNWATCHED_VIEWS = 15;
 export async function weave(view, response) {
   const { slots } = view.plan;
   const rewriter = new HTMLRewriter();
-  const version = versionOf(response, slots);
+  const version = versionOf(response, view.plan);
   const isInDoubt = response.body !== null && isDoubtful(view, version);
   const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version), spoilt: false };
   for (const slot of slots) {
