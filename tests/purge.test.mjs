@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { isNamed } from "../worker/purges.mjs";
+import { concerns } from "../worker/purges.mjs";
 import { html, startOrigin } from "./support/origin.mjs";
 import { BROWSER, CONFIG, HOME, decisionsOf, until } from "./support/sample.mjs";
 import { start } from "./support/workerd.mjs";
@@ -95,17 +95,40 @@ test("what is no purge is refused with its place, and nothing goes", async () =>
   assert.deepEqual(await editions(), [old, old, old]);
 });
 
-test("after many purges the oldest are one, of everything", async () => {
-  for (let i = 0; i < 105; i++) await worker.must("POST", "purge", { urls: [`/nowhere-${i}`] });
-  const list = JSON.parse(worker.kv.text("site:test:purges:v1"));
-  assert.equal(list.length, 100);
-  assert.equal(list[0].everything, true);
-  assert.deepEqual(list.at(-1).urls, ["/nowhere-104"]);
-  assert.ok(list.every(({ at }, i) => i === 0 || at > list[i - 1].at));
+test("what is kept of purges stays short, and everything is never forgotten", async () => {
+  const list = () => JSON.parse(worker.kv.text("site:test:purges:v1"));
+  for (let i = 0; i < 4; i++) await worker.must("POST", "purge", { urls: Array.from({ length: 30 }, (_, n) => `/${i}-${n}${"x".repeat(900)}`) });
+  assert.ok(worker.kv.text("site:test:purges:v1").length < 70_000, `${worker.kv.text("site:test:purges:v1").length} bytes`);
+  assert.equal(list()[0].everything, true);
+  assert.equal(list().at(-1).urls.length, 30);
+  assert.ok(list().every(({ at }, i) => i === 0 || at > list()[i - 1].at));
+  await worker.must("POST", "purge", { everything: true });
+  assert.equal(list().length, 1);
+});
+
+test("a purge is followed also where everything else reads the snapshot", async () => {
+  const old = await kept();
+  const poll = setInterval(() => worker.fetch("/_edgeloom/health").then((answer) => answer.arrayBuffer(), () => {}), 50);
+  try {
+    await worker.must("POST", "purge", { everything: true });
+    await until(editions, (shown) => shown.every((one) => one === old + 1));
+  } finally {
+    clearInterval(poll);
+  }
+});
+
+test("of two purges at once the later one is not lost", async () => {
+  worker.kv.delayMillis = 300;
+  const first = worker.must("POST", "purge", { urls: ["/first"] });
+  await new Promise((done) => setTimeout(done, 50));
+  worker.kv.delayMillis = 0;
+  await Promise.all([first, worker.must("POST", "purge", { urls: ["/second"] })]);
+  assert.deepEqual(JSON.parse(worker.kv.text("site:test:purges:v1")).slice(-2).map(({ urls }) => urls[0]), ["/first", "/second"]);
 });
 
 test("hosts are told apart, and beginnings of hosts are no prefixes", () => {
-  const named = (purge) => isNamed(purge, "https://shop.example/a", []);
+  const named = (purge) => concerns(purge, "https://shop.example/a", []);
+  assert.ok(concerns({ urls: ["/über"], prefixes: [] }, "https://shop.example/%C3%BCber", []) && named({ prefixes: ["https://shop.example"] }));
   assert.ok(named({ urls: ["https://shop.example/a"] }) && named({ prefixes: ["https://shop.example/"] }) && named({ urls: ["/a"] }));
   assert.ok(!named({ urls: ["https://other.example/a"] }) && !named({ prefixes: ["/b"] }) && !named({ tags: ["a"] }) && !named({}));
 });

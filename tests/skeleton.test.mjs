@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { leaseOf } from "../worker/freshness.mjs";
+import { leaseOf, mayCut } from "../worker/freshness.mjs";
 import { parse, splice } from "../worker/skeleton.mjs";
 import { html, startOrigin } from "./support/origin.mjs";
 import { BROWSER, CONFIG, HOME, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
@@ -169,6 +169,42 @@ const OWN = [
   { "content-security-policy": "script-src 'NONCE-abc'" },
 ];
 
+test("what a client steers a server with does not get into what others are shown", async () => {
+  origin.route("/steered", ({ headers }) => html(HOME.replace("Welcome", `of ${headers["x-original-url"] ?? headers["x-host"] ?? "here"}`), SHARED));
+  for (const name of ["x-original-url", "x-host", "x-rewrite-url", "forwarded", "x-forwarded-host"]) {
+    for (let i = 0; i < 4; i++) await view("/steered", { [name]: "evil.example" });
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  assert.match((await view("/steered")).text, /of here/);
+  assert.match((await settled("/steered")).text, /of here/);
+});
+
+test("a page that many look at at once is kept", async () => {
+  origin.route("/busy", { ...html(HOME, LIFE), delayMillis: 20 });
+  for (let i = 0; i < 10; i++) await Promise.all(Array.from({ length: 10 }, () => view("/busy")));
+  assert.ok(askedFor("/busy").length < 50, `${askedFor("/busy").length} of 100 views reached the origin`);
+});
+
+test("HEAD takes nothing away that is kept", async () => {
+  let isDead = false;
+  origin.route("/watched", () => (isDead ? { status: 503, body: "down" } : html(HOME, { "cache-control": "max-age=1, stale-if-error=600" })));
+  await settled("/watched");
+  await new Promise((done) => setTimeout(done, 1_100));
+  await worker.fetch("/watched", { method: "HEAD", headers: BROWSER });
+  isDead = true;
+  await new Promise((done) => setTimeout(done, 1_100));
+  assert.equal((await view("/watched")).status, 200);
+});
+
+test("variants under another Vary are other variants", async () => {
+  let vary = "x-lang";
+  origin.route("/moved-vary", ({ headers }) => html(HOME.replace("Welcome", `lang ${headers["x-lang"]} land ${headers["x-land"]}`), { ...SHARED, vary }));
+  await settled("/moved-vary", { "x-lang": "de" });
+  vary = "x-land";
+  await view("/moved-vary", { "x-lang": "fr" });
+  assert.match((await view("/moved-vary", { "x-land": "de" })).text, /lang undefined land de/);
+});
+
 test("what is one visitor's is never kept", async () => {
   for (const [i, headers] of OWN.entries()) {
     const path = `/own-${i}`;
@@ -213,7 +249,7 @@ test("a change that a visitor makes is seen by the next one", async () => {
   let n = 1;
   origin.route("/comments", (request) => (request.method === "POST" ? (n++, { status: 303, headers: { location: "/comments" } }) : html(HOME.replace("Welcome", `${n} comments`), SHARED)));
   assert.match((await settled("/comments")).text, /1 comments/);
-  await worker.fetch("/comments", { method: "POST", body: "text=hello" });
+  await worker.fetch("/comments?_el=abc", { method: "POST", body: "text=hello" });
   assert.match((await view("/comments")).text, /2 comments/);
 });
 
@@ -310,42 +346,85 @@ test("images, slots in slots and the same slot twice", async () => {
   assert.doesNotMatch(text, /inner|again/);
 });
 
-test("a visitor who has the page already is told so, and keeps the decision", async () => {
+/** One arm for everybody: what is shown is the same at each view, whatever is drawn. */
+const SETTLED = { ...CONFIG, slots: CONFIG.slots.map((slot) => ({ ...slot, arms: slot.arms.slice(0, 1) })) };
+
+/** A Worker of its own with another configuration. */
+async function withConfig(config, run) {
+  const own = await start({ origin: origin.url });
+  const look = (path, headers = {}, method = "GET") => own.fetch(path, { method, headers: { ...BROWSER, ...headers } });
+  try {
+    await own.publish(config);
+    await run(look, own);
+  } finally {
+    await own.stop();
+  }
+}
+
+test("a visitor who has the page already is told so", async () => {
   let page = HOME;
   origin.route("/had", () => html(page, { etag: `"${page.length}"` }));
-  const first = await until(() => view("/had"), ({ headers }) => headers.has("etag"));
-  const tag = first.headers.get("etag");
-  for (let i = 0; i < 5; i++) {
-    const again = await view("/had", having(`"other", ${tag}`));
-    assert.equal(again.status, 304);
-    assert.equal(again.text, "");
-    assert.equal(again.headers.get("etag"), tag);
-    assert.equal(again.headers.get("cache-control"), "private, no-cache");
+  await withConfig(SETTLED, async (look) => {
+    const tag = await until(async () => (await look("/had")).headers.get("etag"), Boolean);
+    for (let i = 0; i < 5; i++) {
+      const again = await look("/had", having(`"other", ${tag}`));
+      assert.equal(again.status, 304);
+      assert.equal(await again.text(), "");
+      assert.equal(again.headers.get("etag"), tag);
+      assert.equal(again.headers.get("cache-control"), "private, no-cache");
+    }
+    // A page that nobody looks at has no receipts, so it is another.
+    assert.equal((await look("/had", { ...having(tag), "sec-purpose": "prefetch" })).status, 200);
+    for (const foreign of ['"1"', "*", tag.slice(0, -2), 'W/"el.x.y"']) assert.equal((await look("/had", having(foreign))).status, 200, foreign);
+    page = HOME.replace("Welcome", "Welcome again");
+    assert.equal((await look("/had", having(tag))).status, 200, "the page is another");
+  });
+});
+
+test("a tag tells what is shown and nothing of who looks", async () => {
+  origin.route("/tagged", html(HOME, LIFE));
+  await settled("/tagged");
+  const tags = new Map();
+  for (let i = 0; i < 60; i++) {
+    const { headers, text } = await view("/tagged");
+    const arms = JSON.stringify(Object.values(decisionsOf(text).slots).map(({ arm }) => arm));
+    tags.set(arms, (tags.get(arms) ?? new Set()).add(headers.get("etag")));
   }
-  // The bucket decides: without it others are drawn, and with it the same.
-  const { decision } = decisionsOf(first.text);
-  const known = await view("/had", having(tag.replace(/el\.\w+/, "el.0")));
-  assert.deepEqual([known.status, decisionsOf(known.text).decision], [200, decision]);
-  page = HOME.replace("Welcome", "Welcome again");
-  assert.equal((await view("/had", having(tag))).status, 200, "the page is another");
-  for (const foreign of ['"1"', "*", tag.slice(0, -2), 'W/"el.x.y.fffff"']) assert.equal((await view("/had", having(foreign))).status, 200, foreign);
+  assert.ok(tags.size > 1 && tags.size <= 8, `${tags.size} pages`);
+  for (const [arms, of] of tags) assert.equal(of.size, 1, arms);
+  assert.equal(new Set([...tags.values()].flatMap((of) => [...of])).size, tags.size);
+});
+
+test("with consent a slot that is drawn at each view makes another page of it, and so do a new key and a nonce", async () => {
+  const privacy = { mode: "personal", consent: { cookie: "consent", measured: "statistics", personal: "marketing" } };
+  origin.route("/consented", (request) => html(HOME, request.query.has("nonce") ? { "content-security-policy": `script-src 'nonce-${Math.random().toString(36).slice(2)}'` } : LIFE));
+  const perView = { ...SETTLED, privacy };
+  const sticky = { ...perView, slots: perView.slots.map((slot) => ({ ...slot, policy: {} })) };
+  for (const [config, expected] of [[sticky, 304], [perView, 200]])
+    await withConfig(config, async (look) => {
+      const tag = await until(async () => (await look("/consented")).headers.get("etag"), Boolean);
+      assert.equal((await look("/consented", having(tag))).status, 304, "without consent");
+      const consented = await look("/consented", { cookie: "consent=marketing" });
+      const cookie = `consent=marketing; ${consented.headers.get("set-cookie").split(";", 1)[0]}`;
+      // The life is for visitors without cookies; these are asked for each time, and known by their bytes.
+      const own = await until(async () => (await look("/consented", { cookie })).headers.get("etag"), Boolean);
+      assert.equal((await look("/consented", { ...having(own), cookie })).status, expected);
+      assert.equal((await look("/consented", { ...having(own), cookie: "consent=marketing" })).status, 200, "a new key");
+      const nonced = await until(async () => (await look("/consented?nonce=1", { cookie })).headers.get("etag"), Boolean);
+      assert.equal((await look("/consented?nonce=1", { ...having(nonced), cookie })).status, 200, "a nonce");
+    });
 });
 
 test("another block is another page, though its address and its bytes outside are the same", async () => {
   origin.route("/reblocked", html(HOME, LIFE));
-  const own = await start({ origin: origin.url });
-  const look = async (headers = {}) => own.fetch("/reblocked", { headers: { ...BROWSER, ...headers } });
-  try {
-    await own.publish(CONFIG);
-    const tag = await until(async () => (await look()).headers.get("etag"), Boolean);
-    assert.equal((await look(having(tag))).status, 304);
+  await withConfig(SETTLED, async (look, own) => {
+    const tag = await until(async () => (await look("/reblocked")).headers.get("etag"), Boolean);
+    assert.equal((await look("/reblocked", having(tag))).status, 304);
     const blocks = CONFIG.blocks.map((block) => ({ ...block, template: `${block.template}<i>new</i>` }));
-    await own.publish({ ...CONFIG, blocks });
-    const changed = await until(() => look(having(tag)), ({ status }) => status === 200);
+    await own.publish({ ...SETTLED, blocks });
+    const changed = await until(() => look("/reblocked", having(tag)), ({ status }) => status === 200);
     assert.match(await changed.text(), /<i>new<\/i>/);
-  } finally {
-    await own.stop();
-  }
+  });
 });
 
 test("a picture that matters is loaded before the page is read, where its slot is on the page", async () => {
@@ -451,9 +530,12 @@ test("a page without slots keeps its origin's tag, life and conditions, until it
   const filled = await until(() => view("/slotless", { cookie: "a=1" }), ({ text }) => decisionsOf(text));
   assert.match(filled.headers.get("cache-control"), /^private/);
   // For each visitor another page: one without a slot says nothing of the next one's.
-  origin.route("/some-slotless", (request) => html(request.headers.cookie ? page : "<!doctype html><p>No slot here."));
-  for (let i = 0; i < 5; i++) await view("/some-slotless");
-  assert.ok(decisionsOf((await view("/some-slotless", { cookie: "a=1" })).text));
+  origin.route("/some-slotless", (request) => html(request.headers.cookie ? page : "<!doctype html><p>No slot here.", { "cache-control": "max-age=60" }));
+  for (let i = 0; i < 5; i++) {
+    await view("/some-slotless");
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  for (let i = 0; i < 5; i++) assert.ok(decisionsOf((await view("/some-slotless", { cookie: "a=1" })).text), "for visitors with cookies");
 });
 
 test("a page too large to keep streams at every view", async () => {
@@ -497,7 +579,8 @@ test("a life that the configuration states counts where the origin states none a
   const configured = (headers, cookie) => leaseOf({ request: new Request("https://shop.example/", { headers: cookie ? { cookie } : {} }), plan: { lifeMillis: 5_000 } }, { status: 200, headers: new Headers(headers) }, 1e12);
   assert.equal(configured({}).freshUntil, 1e12 + 5_000);
   assert.ok(configured({}).forAll);
-  assert.equal(configured({}, "a=1"), undefined, "what a cookie was sent with may be another page");
+  assert.ok(mayCut({ request: new Request("https://shop.example/") }, configured({})));
+  assert.ok(!mayCut({ request: new Request("https://shop.example/", { headers: { cookie: "a=1" } }) }, configured({}, "a=1")), "what a cookie was sent with may be another page");
   assert.equal(configured({ "cache-control": "max-age=60" }).freshUntil, 1e12 + 60_000);
   for (const headers of [{ "cache-control": "no-cache" }, { "cache-control": "max-age=0" }, ...OWN]) assert.equal(configured(headers), undefined, JSON.stringify(headers));
 
@@ -514,6 +597,7 @@ test("a life that the configuration states counts where the origin states none a
       return askedFor(path).length - before;
     };
     await until(() => asks("/configured/long"), (n) => n === 0);
+    for (let i = 0; i < 3; i++) assert.equal(await asks("/configured/long"), 0);
     assert.match(await look("/configured/long", { cookie: "a=1" }), /for anyone/);
     for (let i = 0; i < 5; i++) assert.equal(await asks("/configured/short"), 1);
   } finally {

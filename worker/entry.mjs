@@ -5,7 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
 import { fragment, keepOwn } from "./fragment.mjs";
 import { page } from "./page.mjs";
-import { failOpen, passThrough, problem } from "./origin.mjs";
+import { failOpen, passThrough, problem, withoutReceipt } from "./origin.mjs";
 import { forget } from "./skeletons.mjs";
 
 const API = "/_edgeloom/";
@@ -126,7 +126,7 @@ export default {
     if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
       const answer = await passThrough(request, env, ask);
       // What a visitor changed is not shown as it was before.
-      if (!SAFE_METHODS.has(request.method) && answer.status < 400) forget(request.url);
+      if (!SAFE_METHODS.has(request.method) && answer.status < 400) forget(withoutReceipt(request.url));
       return answer;
     }
     try {

@@ -7,6 +7,7 @@
 import { problem } from "./origin.mjs";
 import { later } from "./outbox.mjs";
 import { factsOf, firstSnapshot, refresh } from "./page.mjs";
+import { followPurges } from "./purges.mjs";
 import { personalise } from "./weave.mjs";
 
 const NO_PATH = "`path` is no path of this site; hint: /_edgeloom/slot/hero?path=/news, with a query of the page's own written %3F…";
@@ -32,6 +33,7 @@ export async function fragment(request, env, ctx, engine, name) {
   const view = { env, ctx, engine };
   let plan = ask();
   if (plan?.age === "stale") refresh(view);
+  followPurges(view);
   if (plan?.age === "cold") {
     await firstSnapshot(view);
     plan = ask() ?? plan;

@@ -34,7 +34,7 @@ const CACHE_HEADERS = ["cloudflare-cdn-cache-control", "cdn-cache-control", "sur
 export const LEASE_HEADERS = [...CACHE_HEADERS, "expires", "date", "age", "vary", "etag", "last-modified"];
 
 /** Names in a `Vary` line that can tell visitors apart as finely as a name would: such an answer is nobody else's. */
-const PERSONAL = new Set(["*", "cookie", "authorization"]);
+const NAMING = new Set(["*", "cookie", "authorization"]);
 
 /** The request headers an answer depends on, sorted; what is kept is decoded, so the coding does not count. */
 export function varyOf(headers) {
@@ -42,10 +42,19 @@ export function varyOf(headers) {
   return [...new Set(names)].filter((name) => name && name !== "accept-encoding").sort();
 }
 
-/** Whether a request may be answered from what others were given. */
+/** By these a client makes many a server answer for another address, and no `Vary` tells. */
+const STEERING = ["forwarded", "x-forwarded-scheme", "x-forwarded-prefix", "x-host", "x-original-url", "x-rewrite-url", "x-http-method-override"];
+
+/** Whether a request asks for another page than its address says. A proxy in front of us says what the address says. */
+function isSteered({ url, headers }) {
+  const host = headers.get("x-forwarded-host");
+  return (host !== null && host !== new URL(url).host) || STEERING.some((name) => headers.has(name));
+}
+
+/** Whether a request may be answered from what others were given, and others from its answer. */
 export function mayShare(request) {
   const { headers } = request;
-  return (request.method === "GET" || request.method === "HEAD") && !headers.has("authorization") && !directives(headers.get("cache-control")).has("no-store");
+  return (request.method === "GET" || request.method === "HEAD") && !headers.has("authorization") && !directives(headers.get("cache-control")).has("no-store") && !isSteered(request);
 }
 
 /**
@@ -65,7 +74,7 @@ export function wantsOrigin(request) {
 /** Whether a copy of an answer may stay here at all. Whoever is told not to keep it, we are not asked to. */
 export function mayCopy(request, { status, headers }) {
   const isForbidden = (name) => /\b(no-store|private)\b/i.test(headers.get(name) ?? "");
-  return status === 200 && request.method === "GET" && mayShare(request) && !CACHE_HEADERS.some(isForbidden);
+  return status === 200 && mayShare(request) && !CACHE_HEADERS.some(isForbidden);
 }
 
 /**
@@ -83,13 +92,19 @@ export function mayCopy(request, { status, headers }) {
 export function leaseOf({ request, plan }, response, now) {
   const { headers } = response;
   if (!mayCopy(request, response) || headers.has("set-cookie")) return undefined;
-  if (varyOf(headers).some((name) => PERSONAL.has(name))) return undefined;
+  if (varyOf(headers).some((name) => NAMING.has(name))) return undefined;
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;
   const lease = granted(headers, now, plan.lifeMillis);
-  // The configuration speaks for a page that is the same for everybody; what a cookie was sent with may be another.
-  if (lease.isConfigured && request.headers.has("cookie")) return undefined;
   return isFor(request, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
+}
+
+/**
+ * Whether a copy may be taken under a lease. The configuration speaks for a page that is the same for everybody; what was sent
+ * with a cookie may be another.
+ */
+export function mayCut({ request }, lease) {
+  return lease !== undefined && !(lease.isConfigured && request.headers.has("cookie"));
 }
 
 /** The lease that headers grant from now on: by the first line that is meant for caches like us, else by that for all. */

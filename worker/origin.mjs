@@ -41,10 +41,15 @@ function originRequest(request, env, token, { url = request.url, rewriting = fal
   }
   // A receipt is between us and the visitor, also in the address of the page before.
   const referer = headers.get("referer");
-  if (referer?.includes("_el=")) headers.set("referer", referer.replace(/([?&])_el=[^&#]*(&|(?=#|$))/, (_, before, after) => (after ? before : "")));
+  if (referer?.includes("_el=")) headers.set("referer", withoutReceipt(referer));
   // GET and HEAD may come with an empty body, which the runtime would refuse to send on.
   const body = request.method === "GET" || request.method === "HEAD" ? undefined : request.body;
   return new Request(target, { method: request.method, headers, body, redirect: "manual" });
+}
+
+/** An address as the origin knows it. */
+export function withoutReceipt(address) {
+  return address.includes("_el=") ? address.replace(/([?&])_el=[^&#]*(&|(?=#|$))/, (_, before, after) => (after ? before : "")) : address;
 }
 
 /** Whether this request has been through us before: the origin points back here. */

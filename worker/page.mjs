@@ -1,10 +1,11 @@
 // The request path of a page, top to bottom: ask the wasm once, then splice a page that is kept, or stream the origin's answer.
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
-import { leaseOf } from "./freshness.mjs";
-import { askOrigin, isLoop, loopPage } from "./origin.mjs";
+import { leaseOf, mayCut } from "./freshness.mjs";
+import { askOrigin, isLoop, loopPage, withoutReceipt } from "./origin.mjs";
 import { later } from "./outbox.mjs";
 import { followPurges } from "./purges.mjs";
+import { Recent } from "./recent.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
 import { isSlotless, wasSlotless } from "./slotless.mjs";
@@ -15,7 +16,7 @@ import { personalise, tailUnder, weave } from "./weave.mjs";
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
 
-const verdicts = new Map();
+const verdicts = new Recent(256);
 
 /**
  * One view of a page: what every step needs of it.
@@ -37,13 +38,14 @@ export async function page(request, env, ctx, engine) {
   const plan = fault === "plan-panic" ? undefined : parse(engine.ask((wasm) => wasm.plan(env, facts)));
   if (plan && isLoop(request, plan.token)) return loopPage();
 
-  const view = { request, env, ctx, engine, plan, address: plan?.url || request.url };
+  const view = { request, env, ctx, engine, plan, address: withoutReceipt(request.url) };
   const navigation = isNavigation(request);
   const rewriting = navigation && (!plan || (plan.slots.length > 0 && !wasSlotless(view)));
   // Before the first snapshot is there, the slots may be others than those of the page that is kept.
   const entry = rewriting && plan && plan.age !== "cold" ? find(view) : undefined;
   const use = entry && standing(entry, request, Date.now());
   if (plan?.age === "stale") refresh(view);
+  followPurges(view);
   if (use === "renew") renewLater(view, entry);
   if (use === "fresh" || use === "renew") return serve(view, entry);
 
@@ -78,7 +80,7 @@ export async function page(request, env, ctx, engine) {
 async function filled(view, response) {
   const lease = leaseOf(view, response, Date.now());
   let whole = response;
-  if (lease) keep(view, response, lease);
+  if (mayCut(view, lease)) keep(view, response, lease);
   else {
     const { entry, unread } = await recognise(view, response);
     if (entry) return serve(view, entry, response);
@@ -93,17 +95,17 @@ function keptAnswer(view, entry, response) {
   const now = Date.now();
   const same = isSame(view, entry, response, now);
   if (same) renew(view, entry, response, now);
-  else if (response.status < 500) drop(entry.key);
+  // What HEAD says of a page without a tag is not enough to tell.
+  else if (response.status < 500 && view.request.method === "GET") drop(entry.key);
   if (!same && !(response.status >= 500 && mayRescue(entry, now))) return undefined;
   unread(response);
   return serve(view, entry, same ? response : undefined);
 }
 
-/** Reads what was published and purged behind the response; kept alive beyond this request, for the next one needs it too. */
+/** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
 export function refresh({ env, ctx, engine }) {
   const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
   ctx.waitUntil(loading);
-  ctx.waitUntil(followPurges(env).catch((error) => console.error("purges", String(error))));
   return loading;
 }
 
@@ -114,7 +116,7 @@ export function firstSnapshot(view) {
 
 /** Asks the origin behind the response whether a page is still the same; one request at a time. */
 function renewLater(view, entry) {
-  if (Date.now() < entry.askingSince + WORK_MILLIS) return;
+  if (view.request.method !== "GET" || Date.now() < entry.askingSince + WORK_MILLIS) return;
   entry.askingSince = Date.now();
   view.ctx.waitUntil(
     renewed(view, entry)
@@ -131,7 +133,7 @@ async function renewed(view, entry) {
     // Changed, moved or gone: whoever comes next gets it from the origin, or as it is cut here.
     drop(entry.key);
     const lease = leaseOf(view, response, now);
-    if (lease && rewritable(view, response)) keep(view, response, lease);
+    if (mayCut(view, lease) && rewritable(view, response)) keep(view, response, lease);
   }
   unread(response);
 }
@@ -154,7 +156,9 @@ function serve(view, entry, response) {
     for (const slot of plan.slots) if (slot.seen) later(view, slot.events);
   }
   const tag = `W/"el.${entry.skeleton.tag}.${plan.variant}"`;
-  const isKnown = request.headers.get("if-none-match")?.includes(tag.slice(2)) ?? false;
+  // A new key of the visitor, or a nonce of this one answer, belong to no page that is there already.
+  const isNew = plan.cookie !== "" || /'nonce-/i.test(csp ?? "");
+  const isKnown = !isNew && (request.headers.get("if-none-match")?.includes(tag.slice(2)) ?? false);
   const answer = new Response(isKnown ? null : body, { status: isKnown ? 304 : 200, headers: entry.served });
   if (response) {
     for (const [name, value] of ownHeaders(response)) answer.headers.set(name, value);
@@ -173,7 +177,7 @@ export function factsOf(request, url = request.url, referer = request.headers.ge
   const get = (name) => h.get(name) ?? "";
   return [
     url, get("user-agent"), get("accept-language"), referer, get("cookie"), get("sec-gpc"), get("dnt"),
-    get("sec-purpose") || get("purpose"), request.cf?.country ?? "", get("if-none-match"),
+    get("sec-purpose") || get("purpose"), request.cf?.country ?? "",
   ].join("\n");
 }
 
@@ -212,7 +216,6 @@ function rewritable({ engine }, response) {
   let verdict = verdicts.get(key);
   if (verdict === undefined) {
     verdict = engine.ask((wasm) => wasm.rewritable(key)) ?? false;
-    if (verdicts.size > 256) verdicts.clear();
     verdicts.set(key, verdict);
   }
   return verdict;

@@ -5,7 +5,11 @@ import { purge } from "./skeletons.mjs";
 
 /** Seconds a data centre keeps the list; the platform's least. */
 const CACHE_SECS = 30;
+/** The list is read again after this time, unless FRESH_MILLIS says otherwise, as of the snapshot. */
+const FRESH_MILLIS = 10_000;
 
+/** When the list was asked for last; it has a clock of its own, as the snapshot is read by others too. */
+let asked = 0;
 /** Time of the newest purge that this isolate has followed, milliseconds since the epoch. */
 let followed = 0;
 
@@ -15,25 +19,41 @@ let followed = 0;
  * @typedef {{ at: number, everything?: boolean, urls?: string[], prefixes?: string[], tags?: string[] }} Purge
  */
 
-/** Reads the list and follows what is new in it. What was kept here since then goes too: it is only asked for again. */
-export async function followPurges(env) {
+/**
+ * Reads the list behind the response when it is time to, and follows what is new in it. What was kept here since then goes too:
+ * it is only asked for again.
+ */
+export function followPurges({ env, ctx }) {
+  const now = Date.now();
+  if (now - asked < (Number(env.FRESH_MILLIS) || FRESH_MILLIS)) return;
+  asked = now;
+  ctx.waitUntil(follow(env).catch((error) => console.error("purges", String(error))));
+}
+
+async function follow(env) {
   /** @type {Purge[] | null} */
   const list = await env.STATE.get(`site:${env.SITE || "main"}:purges:v1`, { type: "json", cacheTtl: CACHE_SECS });
   for (const one of list ?? []) {
     if (one.at <= followed) continue;
     followed = one.at;
-    purge((address, tags) => isNamed(one, address, tags));
+    purge((address, tags) => concerns(one, address, tags));
   }
 }
 
+/** An address as browsers write it; a path stands for itself on every host. */
+function written(word, address) {
+  const url = URL.canParse(word, address) ? new URL(word, address) : undefined;
+  return url === undefined ? word : word.startsWith("/") ? url.pathname + url.search : url.href;
+}
+
 /** Whether a purge names a page: by its whole address, by a beginning of it, with or without the host, or by a tag. */
-export function isNamed({ everything, urls, prefixes, tags }, address, tagged) {
+export function concerns({ everything, urls, prefixes, tags }, address, tagged) {
   const path = address.slice(address.indexOf("/", 8));
-  const isAt = (word, test) => test(word.startsWith("/") ? path : address);
+  const isAt = (word, test) => test(word.startsWith("/") ? path : address, written(word, address));
   return Boolean(
     everything ||
-      urls?.some((url) => isAt(url, (own) => own === url)) ||
-      prefixes?.some((prefix) => isAt(prefix, (own) => own.startsWith(prefix))) ||
+      urls?.some((url) => isAt(url, (own, named) => own === named)) ||
+      prefixes?.some((prefix) => isAt(prefix, (own, named) => own.startsWith(named))) ||
       tags?.some((tag) => tagged.includes(tag)),
   );
 }

@@ -2,6 +2,7 @@
 // used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
 
 import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { Recent } from "./recent.mjs";
 import { noteSlotless } from "./slotless.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 import { noteFailure } from "./unfit.mjs";
@@ -32,14 +33,14 @@ const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encodi
 const kept = new Map();
 let total = 0;
 /**
- * By address: what its answers vary by, the version seen last, and whether it was too large.
- * @type {Map<string, { vary: string[], version: string | null, isLarge: boolean }>}
+ * By address: what its answers vary by, the version seen last, what it can be purged by, and whether it was too large.
+ * @type {Map<string, { vary: string[], version: string | null, tags: string[], isLarge: boolean }>}
  */
-const addresses = new Map();
+const addresses = new Recent(MAX_ADDRESSES);
 /** A longer address costs more to remember than its page costs to parse. */
 export const MAX_ADDRESS_CHARS = 2_048;
 /** Keys that are being cut, with the time since when. @type {Map<string, number>} */
-const cutting = new Map();
+const cutting = new Recent(1_000);
 /** Work behind a response ends by then; what was cut off with its request must not hold up the next one for ever. */
 export const WORK_MILLIS = 30_000;
 
@@ -58,11 +59,12 @@ export function keyOf({ address, plan }, values) {
 export function find(view) {
   const known = addresses.get(view.address);
   if (!known || !mayShare(view.request)) return undefined;
+  addresses.set(view.address, known);
   const entry = lookUp(keyOf(view, valuesOf(view, known.vary)));
   return entry && isFor(view.request, entry.lease) ? entry : undefined;
 }
 
-const valuesOf = ({ request }, vary) => vary.map((name) => request.headers.get(name) ?? "");
+const valuesOf = ({ request }, vary) => vary.map((name) => `${name}:${request.headers.get(name) ?? ""}`);
 
 /** What is kept under a key, which is now the one used last. @returns {Kept | undefined} */
 export function lookUp(key) {
@@ -102,7 +104,8 @@ export function renew(view, entry, response, now) {
   headers.delete("age");
   for (const name of LEASE_HEADERS) if (response.headers.has(name)) headers.set(name, response.headers.get(name));
   const lease = leaseOf(view, { status: 200, headers }, now);
-  if (lease) entry.lease = lease;
+  const isSameKey = entry.key === keyOf(view, valuesOf(view, varyOf(headers)));
+  if (lease && isSameKey) entry.lease = lease;
   else drop(entry.key);
 }
 
@@ -131,20 +134,22 @@ function dressed(headers) {
  */
 export function keep(view, response, lease) {
   const { headers: answered } = response;
-  if (view.address.length > MAX_ADDRESS_CHARS) return;
+  if (!response.body || view.address.length > MAX_ADDRESS_CHARS) return;
   const version = answered.get("etag") ?? answered.get("last-modified");
+  const vary = varyOf(answered);
   const known = addresses.get(view.address);
-  if (!known && addresses.size >= MAX_ADDRESSES) addresses.clear();
   const isSeen = known?.version === version;
-  const about = { vary: varyOf(answered), version, isLarge: isSeen && known.isLarge };
+  // The same object while it says the same: by it a cut knows that the page was not forgotten meanwhile.
+  const about = isSeen && String(known.vary) === String(vary) ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge };
   addresses.set(view.address, about);
   if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return;
   const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  cutLater(view, response, keyOf(view, valuesOf(view, about.vary)), (skeleton) => {
+  cutLater(view, response, keyOf(view, valuesOf(view, vary)), (skeleton) => {
     about.isLarge = skeleton === undefined;
-    if (skeleton && !skeleton.items.some((item) => "slot" in item)) return void noteSlotless(view, response);
-    // Not when the page was forgotten meanwhile.
+    // Only where it says so of everybody.
+    const isForAll = version !== null || (lease.forAll && vary.length === 0);
+    if (isForAll && skeleton && !skeleton.items.some((item) => "slot" in item)) return void noteSlotless(view, response);
     return addresses.get(view.address) === about && { ...dressed(headers), lease };
   });
 }
@@ -180,7 +185,7 @@ export function forget(address) {
 }
 
 /**
- * Lets go of pages; also of those that are being cut at this moment, as far as their address says so.
+ * Lets go of pages; also of those that are being cut at this moment.
  *
  * @param {(address: string, tags: string[]) => boolean} isNamed  by address and by what the origin calls them
  */
@@ -192,7 +197,7 @@ export function purge(isNamed) {
     named.add(address);
     drop(key);
   }
-  for (const address of [...addresses.keys()]) if (named.has(address) || isNamed(address, [])) addresses.delete(address);
+  for (const [address, { tags }] of [...addresses]) if (named.has(address) || isNamed(address, tags)) addresses.delete(address);
 }
 
 /** The words by which an origin's answer can be purged, as the large caches name them. */

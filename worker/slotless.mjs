@@ -2,19 +2,20 @@
 // visitor's conditions, so that whatever may keep them still does. Known only of pages that are the same for everybody, once
 // they were cut; another version, or other slots, are looked at anew.
 
+import { Recent } from "./recent.mjs";
+
 /** A page that doesn't name its version is looked at again after so many views. */
 const PASSED_VIEWS = 62;
 const MAX_PAGES = 2_000;
 
 /** By address and slots: the version, and how many views may pass. @type {Map<string, { version: string, left: number }>} */
-const pages = new Map();
+const pages = new Recent(MAX_PAGES);
 
 const keyOf = ({ address, plan }) => address + plan.places;
 const nameOf = ({ headers }) => headers.get("etag") ?? headers.get("last-modified") ?? "";
 
 /** Notes that a page has no slot. */
 export function noteSlotless(view, response) {
-  if (pages.size >= MAX_PAGES) pages.clear();
   const version = nameOf(response);
   pages.set(keyOf(view), { version, left: version === "" ? PASSED_VIEWS : Infinity });
 }

@@ -6,6 +6,7 @@
 // runtime's own, which ends with what ended the rewriter; no byte of it is touched here. The pipe costs a tenth of a view, so a
 // page that came to its end goes without, until views of it begin and none ends.
 
+import { Recent } from "./recent.mjs";
 import { isNamed, versionOf } from "./version.mjs";
 
 /** A page of this length that says so is held back until it came through: its origin had it whole as well. */
@@ -19,14 +20,14 @@ const TRIAL_MILLIS = 30_000;
 const MAX_ADDRESSES = 1_000;
 
 /** By address. @type {Map<string, { version: string, left: number, tryingSince: number }>} */
-const unfit = new Map();
+const unfit = new Recent(MAX_ADDRESSES);
 /**
  * By address, a page that came to its end: its version, how often that one did, and since when views have begun of which none
  * ended; 0 where the last one did.
  *
  * @type {Map<string, { version: string, ends: number, since: number }>}
  */
-const ended = new Map();
+const ended = new Recent(MAX_ADDRESSES);
 /** Most pages are through by then, and where many are asked for one always ends: only then it costs anything to be wrong. */
 const UNENDED_MILLIS = 1_000;
 
@@ -36,7 +37,7 @@ const UNENDED_MILLIS = 1_000;
  *
  * @type {Map<string, { n: number, at: number }>}
  */
-const begun = new Map();
+const begun = new Recent(MAX_ADDRESSES);
 /** So many of them, and the page is taken for one that has no end; it is tried again like any other. */
 const UNENDED_VIEWS = 3;
 
@@ -64,7 +65,6 @@ export function noteEnd({ address }, version) {
     known.since = 0;
     return;
   }
-  if (ended.size >= MAX_ADDRESSES) ended.clear();
   ended.set(address, { version, ends: 1, since: 0 });
 }
 
@@ -84,7 +84,6 @@ export function noteFailure({ address }, version, error) {
 
 /** From now on the page is given as it is. */
 function give(address, version, left, why) {
-  if (unfit.size >= MAX_ADDRESSES) unfit.clear();
   unfit.set(address, { version, left, tryingSince: 0 });
   begun.delete(address);
   console.error("a page can't be rewritten and stays as it is", new URL(address).pathname, why);
@@ -163,7 +162,6 @@ export async function tried(view, response, rewriter, version) {
 
 function noteBegin({ address }) {
   const unended = begun.get(address) ?? { n: 0, at: 0 };
-  if (begun.size >= MAX_ADDRESSES) begun.clear();
   begun.set(address, { n: unended.n + 1, at: Date.now() });
 }
 

@@ -2,6 +2,7 @@
 // that was cut is seen by its bytes. So it is safe whoever asks: what is spliced is what the origin sent to this visitor.
 
 import { mayCopy } from "./freshness.mjs";
+import { Recent } from "./recent.mjs";
 import { MAX_ADDRESS_CHARS, PERSONAL, cutLater, drop, keyOf, lookUp } from "./skeletons.mjs";
 
 /**
@@ -16,7 +17,7 @@ const REST_VIEWS = 62;
 const MAX_ADDRESSES = 2_000;
 
 /** By address: whether it was seen before, misses in a row, views to let pass. @type {Map<string, { misses: number, rest: number }>} */
-const addresses = new Map();
+const addresses = new Recent(MAX_ADDRESSES);
 
 /**
  * The skeleton of an answer where its bytes are known.
@@ -30,7 +31,6 @@ export async function recognise(view, response) {
   if (!isComparable(view, response)) return { unread: response };
   const known = addresses.get(view.address);
   if (!known) {
-    if (addresses.size >= MAX_ADDRESSES) addresses.clear();
     addresses.set(view.address, { misses: 0, rest: 0 });
     return { unread: response };
   }
@@ -62,7 +62,7 @@ export async function recognise(view, response) {
 function isComparable({ request, address }, response) {
   const { headers } = response;
   const length = Number(headers.get("content-length") ?? 0);
-  if (!(length > 0 && length <= MAX_COMPARED_BYTES) || headers.has("content-encoding")) return false;
+  if (!response.body || !(length > 0 && length <= MAX_COMPARED_BYTES) || headers.has("content-encoding")) return false;
   return address.length <= MAX_ADDRESS_CHARS && mayCopy(request, response);
 }
 

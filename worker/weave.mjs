@@ -3,6 +3,7 @@
 
 import { STALE_HEADERS } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
+import { Recent } from "./recent.mjs";
 import { isDoubtful, isHeld, noteEnd, tried } from "./unfit.mjs";
 import { isNamed, versionOf } from "./version.mjs";
 
@@ -12,7 +13,7 @@ import { isNamed, versionOf } from "./version.mjs";
  *
  * @type {Map<string, Set<string>>}
  */
-const unclosed = new Map();
+const unclosed = new Recent(1_000);
 const SINGLE_PAGES = 2;
 /** Elements whose content is no markup, or that are the page itself: nothing is ever put there. */
 const NEVER = new Set(["html", "head", "title", "script", "style", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext", "select", "option"]);
@@ -22,13 +23,15 @@ export const isPlace = (element) => !NEVER.has(element.tagName);
 
 const isLeftAlone = (css, address) => {
   const pages = unclosed.get(css);
-  return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(address));
+  return pages !== undefined && (pages.size > SINGLE_PAGES || pages.has(pathOf(address)));
 };
+/** One page however it is asked for. */
+const pathOf = (address) => address.split("?", 1)[0];
 /**
  * By address, a page in which every filled slot was closed and none stood inside another: its version, and how many views
  * may pass before it is watched again.
  */
-const sound = new Map();
+const sound = new Recent(1_000);
 /** A page that doesn't name its version is watched again after so many views. */
 const UNWATCHED_VIEWS = 15;
 
@@ -134,14 +137,12 @@ function watch(element, slot, page) {
 function learn({ plan, address }, version, page) {
   const open = plan.slots.filter((slot) => slot.open > 0);
   for (const slot of open) {
-    if (unclosed.size > 1_000) unclosed.clear();
     if (!unclosed.has(slot.css)) unclosed.set(slot.css, new Set());
-    unclosed.get(slot.css).add(address);
+    if (unclosed.get(slot.css).size <= SINGLE_PAGES) unclosed.get(slot.css).add(pathOf(address));
     console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css, new URL(address).pathname);
   }
   // With a slot that kept its content, nothing is known of what a filled one would do to the slots inside it.
   const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);
   if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);
-  if (sound.size > 1_000) sound.clear();
   sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
 }

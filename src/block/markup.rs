@@ -46,14 +46,23 @@ impl Markup {
     pub(super) fn cut(html: &str) -> Self {
         let fingerprint = hash(Purpose::Content, &[html.as_bytes()]);
         let mut markup = Self { parts: Vec::new(), joints: Vec::new(), fingerprint, hints: Box::default() };
-        let mut hints = String::new();
+        let (mut hints, mut in_picture) = (String::new(), false);
         let mut lexer = Lexer::new(html);
         // Text read so far and not yet in a part starts here.
         let (mut part, mut copied) = (String::new(), 0);
         // Rendered HTML is canonical, so the lexer refuses nothing; if it did, the rest would have no tokens.
         while let Ok(Some(token)) = lexer.next() {
-            let Token::Start(tag) = token else { continue };
-            if tag.name == "img" {
+            let tag = match token {
+                Token::Start(tag) => tag,
+                Token::End("picture") => {
+                    in_picture = false;
+                    continue;
+                }
+                _ => continue,
+            };
+            // Of a choice of sources the browser may take another.
+            in_picture |= tag.name == "picture";
+            if tag.name == "img" && !in_picture {
                 push_hint(&mut hints, &tag);
             }
             if !matches!(tag.name, "a" | "area") {
@@ -123,7 +132,8 @@ impl Markup {
     }
 }
 
-/// Adds a picture that matters to the hints. One with `srcset` stays out: which of its files the browser takes is not known here.
+/// Adds a picture that matters to the hints. One with `srcset` stays out, for which of its files the browser takes is not known
+/// here, and so do those that are loaded otherwise: they would be loaded twice.
 fn push_hint(hints: &mut String, tag: &Tag<'_>) {
     let value = |name: &str| tag.attributes.iter().find(|own| own.name == name).and_then(|own| own.value);
     let (Some("high"), Some(src), None) = (value("fetchpriority"), value("src"), value("srcset")) else {
@@ -171,6 +181,8 @@ mod tests {
         for none in [
             "<img src=\"/a\" fetchpriority=\"low\">",
             "<img src=\"/a\" srcset=\"/b 2x\" fetchpriority=\"high\">",
+            "<img src=\"/a\" crossorigin=\"\" fetchpriority=\"high\">",
+            "<picture><source srcset=\"/b\"><img src=\"/a\" fetchpriority=\"high\"></picture>",
             "<img fetchpriority=\"high\">",
             "<img src=\"/a&gt;; rel=x\" fetchpriority=\"high\">",
         ] {

@@ -14,14 +14,23 @@ const MAX_ITEM_BYTES: usize = 2_048;
 /// What a field holds.
 #[derive(Clone, Copy)]
 pub enum Kind {
+    /// An id of 32 hexadecimal digits.
     Key,
+    /// An absolute address.
     Url,
+    /// A path without query and fragment.
     Path,
+    /// Any text.
     Text,
+    /// Any object.
     Object,
+    /// Milliseconds since the epoch.
     Millis,
+    /// A short list of texts.
     Names,
+    /// A short list of paths and absolute addresses.
     Addresses,
+    /// Yes or no.
     Truth,
 }
 

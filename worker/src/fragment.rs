@@ -32,7 +32,7 @@ pub fn plan(current: &Current, keyring: &Keyring, facts: &str, name: &str, momen
 fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
     let Source { snapshot, keyring, moment } = source;
     let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.fresh_key());
-    let served = source.serve(&visit, None);
+    let served = source.serve(&visit);
     // Not on that page: nothing was decided, so nothing is to be remembered.
     let Some(choice) = served.choices().find(|(slot, _)| slot.id.as_str() == name) else { return };
     let Plan { text, events } = plan;

@@ -2,7 +2,6 @@
 //! inside the wasm; `page.mjs` moves the bytes.
 
 use crate::served::{Moment, Source, hints, push_timing, push_told, timing_header};
-use crate::variant::known_bucket;
 use crate::visitor::{Address, Facts, visit_of};
 use edgeloom::assemble::{ScriptPolicy, json_island, script_policy};
 use edgeloom::event::Event;
@@ -65,7 +64,7 @@ struct Head<'p> {
     timing: String,
     /// `Set-Cookie`.
     cookie: Option<String>,
-    /// What is shown, for the tag of the page: see [`variant`].
+    /// What is shown, for the tag of the page: see [`crate::variant`].
     variant: String,
     /// How long the page stands whose server does not say so, seconds.
     life_seconds: Option<u32>,
@@ -136,7 +135,7 @@ impl Request<'_> {
         if !has_slots {
             return;
         }
-        let served = source.serve(&visit, known_bucket(facts));
+        let served = source.serve(&visit);
         let (mut island, mut timing) = (String::new(), String::new());
         for choice in served.choices() {
             let place = &choice.0.css;

@@ -1,7 +1,7 @@
 //! What each slot of one decision gets: its HTML, its receipt, its event, and what is told of it. Pages, fragments and
 //! servers get the same; how it travels is theirs. Pure, as what it is made from.
 
-use crate::variant::variant;
+use crate::variant::{Showing, variant};
 use crate::visitor::Visit;
 use edgeloom::assemble::{Timing, server_timing};
 use edgeloom::context::{Context, Device};
@@ -9,7 +9,7 @@ use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::id::DecisionId;
 use edgeloom::receipt::{Flags, Keyring, Receipt};
-use edgeloom::seed::{CONTEXTUAL_BUCKETS, HOUR_MILLIS, Seed};
+use edgeloom::seed::{HOUR_MILLIS, Seed};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
@@ -61,28 +61,26 @@ pub struct Source<'s> {
 }
 
 impl<'s> Source<'s> {
-    /// The decision for a visitor of the site. One that many share is that of a bucket: the one whose page the visitor has
-    /// already, or a random one.
-    pub fn serve(self, visit: &Visit, known_bucket: Option<u64>) -> Served<'s> {
+    /// The decision for a visitor of the site.
+    pub fn serve(self, visit: &Visit) -> Served<'s> {
         let decision = self.moment.decision_id();
-        let (seed, bucket) = match &visit.visitor {
-            Some(key) => (Seed::of_visitor(&self.snapshot.site, key, decision), None),
+        let seed = match &visit.visitor {
+            Some(key) => Seed::of_visitor(&self.snapshot.site, key, decision),
             // A program is shown what a visitor would be shown, and never counted.
-            None if visit.context.device == Device::Crawler => (Seed::of_view(decision), None),
+            None if visit.context.device == Device::Crawler => Seed::of_view(decision),
             None => {
                 let [a, b, ..] = decision.0;
-                let random = u64::from(u16::from_le_bytes([a, b]) % CONTEXTUAL_BUCKETS);
-                let bucket = known_bucket.unwrap_or(random);
-                (Seed::contextual(&self.snapshot.site, self.moment.now, bucket), Some(bucket))
+                let bucket = u64::from(u16::from_le_bytes([a, b]));
+                Seed::contextual(&self.snapshot.site, self.moment.now, bucket)
             }
         };
-        Served { bucket, ..self.decided(&visit.context, seed, visit.is_watched) }
+        self.decided(&visit.context, seed, visit.is_watched)
     }
 
     /// The decision for a seed.
     pub fn decided(self, context: &Context, seed: Seed, is_watched: bool) -> Served<'s> {
         let decision = decide(self.snapshot, context, &seed);
-        Served { source: self, seed, bucket: None, is_watched, decision }
+        Served { source: self, seed, is_watched, decision }
     }
 }
 
@@ -90,8 +88,6 @@ impl<'s> Source<'s> {
 pub struct Served<'s> {
     source: Source<'s>,
     seed: Seed,
-    /// Of a shared decision.
-    bucket: Option<u64>,
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
     is_watched: bool,
     decision: Decision,
@@ -162,7 +158,8 @@ impl<'s> Served<'s> {
     /// What is shown, for the tag of the page.
     pub fn variant(&self, mode: Mode) -> String {
         let Source { snapshot, moment, .. } = self.source;
-        variant(snapshot, &self.decision, mode, moment.now, self.bucket)
+        let showing = Showing { mode, is_watched: self.is_watched, now: moment.now };
+        variant(snapshot, &self.decision, &self.seed, showing)
     }
 
     /// The decision as JSON, with the members of its `slots` from [`push_told`].

@@ -37,8 +37,6 @@ pub struct Facts<'r> {
     pub purpose: &'r str,
     /// ISO country of the connection, or nothing.
     pub country: &'r str,
-    /// `If-None-Match`.
-    pub known: &'r str,
 }
 
 impl<'r> Facts<'r> {
@@ -56,7 +54,6 @@ impl<'r> Facts<'r> {
             dnt: next(),
             purpose: next(),
             country: next(),
-            known: next(),
         }
     }
 

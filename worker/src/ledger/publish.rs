@@ -17,7 +17,7 @@ const LEAST_WRITE_MILLIS: u64 = 1_100;
 const TRIES: usize = 3;
 
 /// How long one call of KV may take; the platform's own are done in a tenth of it.
-pub const WRITE_LIMIT: Duration = Duration::from_secs(3);
+const WRITE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Makes the next snapshot of a version of the configuration and what was counted, and stores it. Returns the latest
 /// one: the same as before when its content did not change.
@@ -54,7 +54,7 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     Ok(row)
 }
 
-/// Writes to KV, one at a time, so that an older snapshot can't overtake a newer one.
+/// Writes one key of KV, one write at a time, so that an older value can't overtake a newer one.
 #[derive(Default)]
 pub struct Writer {
     is_busy: Cell<bool>,
@@ -62,24 +62,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Brings KV up to date with the latest snapshot; `again` also where it should be already.
-    ///
-    /// # Errors
-    /// KV or SQLite; the snapshot stays stored and unwritten.
-    pub async fn write(&self, state: &State, env: &Env, settings: &Settings, again: bool) -> Result<()> {
+    /// Waits until nobody else writes; what is to be written is read after that.
+    async fn turn(&self) -> Turn<'_> {
         while self.is_busy.replace(true) {
             platform::sleep(Duration::from_millis(20)).await;
         }
-        // Given back also when this future is dropped in the middle.
-        let _turn = Turn(&self.is_busy);
-        let tables = Store::open(state)?;
-        let Some(latest) = tables.latest()? else { return Ok(()) };
-        let sequence = latest.sequence.to_string();
-        if !again && tables.meta(Meta::Written)?.as_deref() == Some(sequence.as_str()) {
-            return Ok(());
-        }
-        let bytes = tables.bytes_of(latest.sequence)?;
-        let bytes = bytes.ok_or_else(|| Error::new("the latest snapshot is gone"))?;
+        Turn(&self.is_busy)
+    }
+
+    async fn put(&self, env: &Env, key: &str, bytes: &[u8]) -> Result<()> {
         let mut tries = 0;
         loop {
             let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());
@@ -88,13 +79,40 @@ impl Writer {
             }
             self.written_millis.set(now_millis());
             tries += 1;
-            match platform::kv_put(env, STATE, &settings.snapshot_key(), &bytes, WRITE_LIMIT).await {
-                Ok(()) => break,
+            match platform::kv_put(env, STATE, key, bytes, WRITE_LIMIT).await {
                 Err(error) if tries >= TRIES => return Err(error),
                 Err(_) => {}
+                done => return done,
             }
         }
+    }
+
+    /// Brings KV up to date with the latest snapshot; `again` also where it should be already.
+    ///
+    /// # Errors
+    /// KV or SQLite; the snapshot stays stored and unwritten.
+    pub async fn write(&self, state: &State, env: &Env, settings: &Settings, again: bool) -> Result<()> {
+        let _turn = self.turn().await;
+        let tables = Store::open(state)?;
+        let Some(latest) = tables.latest()? else { return Ok(()) };
+        let sequence = latest.sequence.to_string();
+        if !again && tables.meta(Meta::Written)?.as_deref() == Some(sequence.as_str()) {
+            return Ok(());
+        }
+        let bytes = tables.bytes_of(latest.sequence)?;
+        let bytes = bytes.ok_or_else(|| Error::new("the latest snapshot is gone"))?;
+        self.put(env, &settings.snapshot_key(), &bytes).await?;
         tables.set_meta(Meta::Written, &sequence)
+    }
+
+    /// Brings KV up to date with the purges.
+    ///
+    /// # Errors
+    /// KV or SQLite; the purges stay stored and unwritten.
+    pub async fn write_purges(&self, state: &State, env: &Env, settings: &Settings) -> Result<()> {
+        let _turn = self.turn().await;
+        let Some(text) = Store::open(state)?.meta(Meta::Purges)? else { return Ok(()) };
+        self.put(env, &settings.purges_key(), text.as_bytes()).await
     }
 
     /// Whether KV lacks the latest snapshot although it was written.
@@ -109,6 +127,7 @@ impl Writer {
     }
 }
 
+/// Given back also when the future that holds it is dropped in the middle.
 struct Turn<'t>(&'t Cell<bool>);
 
 impl Drop for Turn<'_> {

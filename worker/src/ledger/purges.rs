@@ -1,17 +1,17 @@
 //! Purges: which copies of pages are no longer to be shown. They are kept here in the order of their time and written where
 //! every isolate reads them; what matches an address is `purges.mjs`.
 
-use super::publish::WRITE_LIMIT;
 use super::root_store::{Deed, Meta, Store};
-use crate::bindings::{STATE, Settings};
 use crate::fields::{Kind, faults};
 use crate::json;
-use crate::platform::{self, Env, Error, Result};
+use crate::platform::Result;
 use crate::problem::Problem;
 use serde_json::{Value, json};
 
-/// Most purges kept. Older ones are taken together: everything from before the last of them.
+/// Most purges kept, and most bytes of them, for every isolate reads them all. Older ones are taken together: everything
+/// from before the last of them.
 const KEPT: usize = 100;
+const KEPT_BYTES: usize = 64 * 1024;
 /// What can be named.
 const FIELDS: [(&str, Kind); 4] = [
     ("urls", Kind::Addresses),
@@ -57,26 +57,30 @@ pub fn add(tables: &Store<'_>, purge: &Value, who: &str, message: &str, now_mill
         fields.insert("at".into(), now_millis.max(last + 1).into());
     }
     all.push(entry.clone());
-    if all.len() > KEPT {
-        let merged = all.len() - KEPT;
-        if let Some(at) = all.get(merged).and_then(|entry| entry.get("at")).cloned() {
-            all.drain(..=merged);
-            all.insert(0, json!({ "everything": true, "at": at }));
-        }
-    }
+    let text = shortened(all);
     let deed = Deed { what: "purge", version: "", who, message };
-    tables.set_purges(&edgeloom::json::text(&Value::Array(all)), &deed, now_millis)?;
+    tables.set_purges(&text, &deed, now_millis)?;
     Ok(entry)
 }
 
-/// Brings what is kept where isolates read it.
-///
-/// # Errors
-/// SQLite or KV.
-pub async fn write(tables: &Store<'_>, env: &Env, settings: &Settings) -> Result<()> {
-    let Some(text) = tables.meta(Meta::Purges)? else { return Ok(()) };
-    let written = platform::kv_put(env, STATE, &settings.purges_key(), text.as_bytes(), WRITE_LIMIT).await;
-    written.map_err(|error| Error::new(format_args!("KV: {error}")))
+/// The list as text, short enough to be kept.
+fn shortened(mut all: Vec<Value>) -> String {
+    let is_everything = |entry: &Value| entry.get("everything") == Some(&Value::Bool(true));
+    // What was purged before everything was is in it.
+    if let Some(last) = all.iter().rposition(is_everything) {
+        all.drain(..last);
+    }
+    loop {
+        let text = edgeloom::json::text(&Value::Array(all.clone()));
+        if all.len() < 2 || (all.len() <= KEPT && text.len() <= KEPT_BYTES) {
+            return text;
+        }
+        let half = all.len() / 2;
+        if let Some(entry) = all.get_mut(half) {
+            *entry = json!({ "everything": true, "at": entry.get("at") });
+        }
+        all.drain(..half);
+    }
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ struct Inner {
     env: Env,
     settings: Rc<Settings>,
     writer: Writer,
+    purge_writer: Writer,
+    /// Purges that KV did not take; the next alarm tries again.
+    holds_purges: Cell<bool>,
     /// When the alarm will ring; zero: not set by this instance.
     alarm_millis: Cell<u64>,
     /// The next alarm also looks after what nobody asked for: see `look_after`.
@@ -59,6 +62,8 @@ impl Root {
                 env,
                 settings,
                 writer: Writer::default(),
+                purge_writer: Writer::default(),
+                holds_purges: Cell::new(false),
                 alarm_millis: Cell::new(0),
                 looks: Cell::new(false),
                 delivers: Cell::new(false),
@@ -90,6 +95,11 @@ impl Inner {
         if let Err(error) = self.publish_learned().await {
             console_error!("root: not published, tried again soon: {error}");
             self.set_alarm(AGAIN_MILLIS).await;
+        }
+        if self.holds_purges.get()
+            && let Err(error) = self.write_purges().await
+        {
+            console_error!("root: purges stay: {error}");
         }
         if let Err(error) = self.deliver_letters().await {
             console_error!("root: letters stay: {error}");
@@ -244,13 +254,23 @@ impl Inner {
         let tables = self.tables()?;
         let (who, message) = signature(request);
         let noted = purges::add(&tables, &purge, &who, &message, now_millis()).map_err(failed)?;
-        if let Err(error) = purges::write(&tables, &self.env, &self.settings).await {
+        if let Err(error) = self.write_purges().await {
             console_error!("root: purge: {error}");
             return Err(Problem::try_again(
-                "It is noted, but not yet written where visitors are; send it again.",
+                "It is noted, but not yet written where visitors are; that is tried again.",
             ));
         }
         Ok(respond::json(200, &noted))
+    }
+
+    /// Brings the purges where visitors are, or sees to it that it is tried again.
+    async fn write_purges(&self) -> Result<()> {
+        let written = self.purge_writer.write_purges(&self.state, &self.env, &self.settings).await;
+        self.holds_purges.set(written.is_err());
+        if written.is_err() {
+            self.set_alarm(AGAIN_MILLIS).await;
+        }
+        written
     }
 
     /// Letters from the consumer of the dead-letter queue, which acknowledges them once this is answered.
