@@ -445,6 +445,32 @@ test("a picture that matters is loaded before the page is read, where its slot i
   }
 });
 
+test("of a slot that is not filled a page tells no receipt, streamed and spliced", async () => {
+  const privacy = { mode: "measured", consent: { cookie: "consent", measured: "statistics", personal: "marketing" } };
+  // A picture can't be filled, and the other slot is not there.
+  const page = '<!doctype html><body><img data-edge-slot="cta"><edge-slot name="hero">x</edge-slot></body>';
+  origin.route("/untold", html(page));
+  origin.route("/untold-stream", html([page]));
+  await withConfig({ ...CONFIG, privacy }, async (look) => {
+    const told = async (path) => decisionsOf(await (await look(path, { cookie: "consent=statistics" })).text());
+    await until(() => told("/untold"), Boolean);
+    for (const path of ["/untold", "/untold-stream"])
+      for (let i = 0; i < 5; i++) {
+        const { slots } = await told(path);
+        assert.ok(slots.hero.receipt && slots.hero.place, path);
+        for (const id of ["cta", "teaser"]) assert.deepEqual([slots[id].receipt, slots[id].place], [undefined, undefined], `${path} ${id}`);
+      }
+  });
+});
+
+test("what a script asks for is no page for whoever comes by a link", async () => {
+  origin.route("/fetched", html(HOME, { "cache-control": "public, max-age=600", vary: "Accept-Language" }));
+  const { headers, text } = await view("/fetched", { "sec-fetch-dest": "empty", accept: "*/*" });
+  assert.equal(text, HOME);
+  assert.equal(headers.get("cache-control"), "public, max-age=600");
+  assert.equal(headers.get("vary"), "Accept-Language, Sec-Fetch-Dest, Accept");
+});
+
 test("HEAD says what GET would, and is no view", async () => {
   origin.route("/headed", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
   const got = await settled("/headed");
@@ -606,7 +632,7 @@ test("a life that the configuration states counts where the origin states none a
 });
 
 test("marks that are cut, crossed or foreign lose no byte", () => {
-  const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html, seen: false })), "")).toString("latin1");
+  const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html, seen: false })), () => "")).toString("latin1");
   const cutAt = (page) => parse(Buffer.from(page, "latin1"), "S");
   assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), "X"), "aXc");
   assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), ""), "abc");

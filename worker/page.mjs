@@ -68,12 +68,19 @@ export async function page(request, env, ctx, engine) {
   }
   if (plan.url && response.status >= 300 && response.status < 400) return redirect(request, response);
   // What no one navigates to is neither personalised nor counted.
-  if (response.status !== 200 || !navigation) return response;
+  if (response.status !== 200 || !navigation) return plan.slots.length > 0 && response.ok && isHtml(response) ? bare(response) : response;
   const fills = view.plan.slots.length > 0 && !isSlotless(view, response) && rewritable(view, response) && !isUnfit(view, response);
   if (!fills && request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
   if (!fills) return response;
   if (fault === "handler-panic") for (const slot of view.plan.slots) slot.fault = true;
   return filled(view, response);
+}
+
+/** A page that a script or a prefetch asks for is the origin's; whoever keeps it must not show it to a visitor who comes by a link. */
+function bare(response) {
+  const answer = new Response(response.body, response);
+  answer.headers.append("vary", "Sec-Fetch-Dest, Accept");
+  return answer;
 }
 
 /** An answer of the origin with its slots filled: parsed, unless it is known to the last byte. */
@@ -150,7 +157,7 @@ function unread(response) {
 function serve(view, entry, response) {
   const { request, plan } = view;
   const csp = response?.headers.get("content-security-policy") ?? entry.csp;
-  const body = splice(entry.skeleton, plan.slots, tailUnder(view, csp));
+  const body = splice(entry.skeleton, plan.slots, () => tailUnder(view, csp));
   if (request.method === "GET") {
     later(view, plan.reached);
     for (const slot of plan.slots) if (slot.seen) later(view, slot.events);

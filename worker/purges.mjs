@@ -2,6 +2,7 @@
 // this reads it behind responses, as often as the snapshot, and lets go of what it names.
 
 import { purge } from "./skeletons.mjs";
+import { relearn } from "./weave.mjs";
 
 /** Seconds a data centre keeps the list; the platform's least. */
 const CACHE_SECS = 30;
@@ -37,6 +38,7 @@ async function follow(env) {
     if (one.at <= followed) continue;
     followed = one.at;
     purge((address, tags) => concerns(one, address, tags));
+    relearn();
   }
 }
 

@@ -118,10 +118,10 @@ function without(items, open) {
  *
  * @param {Skeleton} skeleton
  * @param {{ html: string, seen: boolean }[]} slots  HTML in ASCII; `seen` is set where the slot is on the page
- * @param {string} tail  ASCII, appended where any slot was seen
+ * @param {() => string} tailOf  the end of the page once it is known which slots were seen, ASCII; asked where there is one
  * @returns {Uint8Array}
  */
-export function splice(skeleton, slots, tail) {
+export function splice(skeleton, slots, tailOf) {
   const pieces = [];
   let length = 0;
   let found = false;
@@ -141,6 +141,7 @@ export function splice(skeleton, slots, tail) {
     i = item.end;
   }
   if (found) {
+    const tail = tailOf();
     pieces.push(tail);
     length += tail.length;
   }

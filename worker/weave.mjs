@@ -84,9 +84,33 @@ export async function weave(view, response) {
   return answer;
 }
 
-/** The end of a page, as far as its content security policy lets it. */
+/**
+ * The end of a page, as far as its content security policy lets it. Of a slot that was not filled it tells no place and no
+ * receipt: what a script saw there would be counted for an arm that nobody was shown.
+ */
 export function tailUnder({ plan, engine }, csp) {
-  return csp === null ? plan.tail : (engine.ask((wasm) => wasm.tail(plan.tail, csp)) ?? "");
+  const unfilled = plan.slots.filter((slot) => !slot.seen || slot.open > 0);
+  const tail = unfilled.length > 0 && plan.tail.includes('"place":') ? plan.tail.replace(ISLAND, (_, open, told) => open + untold(told, unfilled)) : plan.tail;
+  return csp === null ? tail : (engine.ask((wasm) => wasm.tail(tail, csp)) ?? "");
+}
+
+/** The decisions in the page, as src/page.rs writes them. */
+const ISLAND = /(<script type="application\/json" id="edgeloom-decisions">)([^<]*)/;
+
+function untold(text, slots) {
+  const told = JSON.parse(text);
+  for (const one of Object.values(told.slots)) {
+    if (!slots.some(({ css }) => css === one.place)) continue;
+    delete one.place;
+    delete one.receipt;
+  }
+  // ASCII, and nothing that could end the element, as before.
+  return JSON.stringify(told).replace(/[<>&\u0080-\uffff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Forgets which slots are left alone: somebody says that pages were changed. */
+export function relearn() {
+  unclosed.clear();
 }
 
 /** What a page's headers say of its decision. */
