@@ -4,43 +4,23 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { leaseOf, mayCut } from "../worker/freshness.mjs";
 import { parse, splice } from "../worker/skeleton.mjs";
-import { html, startOrigin } from "./support/origin.mjs";
+import { html } from "./support/origin.mjs";
 import { BROWSER, CONFIG, HOME, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
+import { LIFE, SHARED, startSite } from "./support/site.mjs";
 import { start } from "./support/workerd.mjs";
 
-const LIFE = { "cache-control": "max-age=600" };
+let site;
 let origin;
 let worker;
+let view;
+let askedFor;
+let settled;
 
 before(async () => {
-  origin = await startOrigin({ "/": html(HOME) });
-  worker = await start({ origin: origin.url });
-  await worker.publish(CONFIG);
-  await until(() => view("/"), ({ text }) => decisionsOf(text));
+  site = await startSite();
+  ({ origin, worker, view, askedFor, settled } = site);
 });
-after(async () => {
-  await worker?.stop();
-  await origin?.close();
-});
-
-async function view(path, headers = {}) {
-  const response = await worker.fetch(path, { headers: { ...BROWSER, ...headers } });
-  return { status: response.status, headers: response.headers, text: await response.text() };
-}
-
-const askedFor = (path) => origin.requests.filter((request) => request.path === path);
-/** The headers of a visitor who has a page and looks at it again, as browsers do; `fetch` alone would ask for a reload. */
-const having = (tag) => ({ "if-none-match": tag, "cache-control": "max-age=3600" });
-/** Views until the origin is not asked any more. */
-async function settled(path, headers) {
-  for (let i = 0; i < 50; i++) {
-    const before = askedFor(path).length;
-    const answer = await view(path, headers);
-    if (askedFor(path).length === before) return answer;
-    await new Promise((done) => setTimeout(done, 20));
-  }
-  throw new Error(`${path} is asked for at every view`);
-}
+after(() => site?.stop());
 
 /** What differs from view to view: receipts, decisions and arms. */
 const plain = (text) =>
@@ -155,7 +135,6 @@ test("while a page is renewed behind the response its visitors don't wait", asyn
   assert.equal(askedFor("/renewed").length, before + 1);
 });
 
-const SHARED = { "cache-control": "public, max-age=600", etag: '"1"' };
 /** What keeps an answer from being shared, beside headers that would let it. */
 const OWN = [
   { "cache-control": "public, max-age=600, private" },
@@ -344,224 +323,6 @@ test("images, slots in slots and the same slot twice", async () => {
   assert.equal(text.match(/<edge-slot name="hero"><a [^>]*>[^<]*<\/a><\/edge-slot>/g)?.length, 2, text);
   assert.match(text, /<img data-edge-slot="cta"><edge-slot/);
   assert.doesNotMatch(text, /inner|again/);
-});
-
-/** One arm for everybody: what is shown is the same at each view, whatever is drawn. */
-const SETTLED = { ...CONFIG, slots: CONFIG.slots.map((slot) => ({ ...slot, arms: slot.arms.slice(0, 1) })) };
-
-/** A Worker of its own with another configuration. */
-async function withConfig(config, run) {
-  const own = await start({ origin: origin.url });
-  const look = (path, headers = {}, method = "GET") => own.fetch(path, { method, headers: { ...BROWSER, ...headers } });
-  try {
-    await own.publish(config);
-    await run(look, own);
-  } finally {
-    await own.stop();
-  }
-}
-
-test("a visitor who has the page already is told so", async () => {
-  let page = HOME;
-  origin.route("/had", () => html(page, { etag: `"${page.length}"` }));
-  await withConfig(SETTLED, async (look) => {
-    const tag = await until(async () => (await look("/had")).headers.get("etag"), Boolean);
-    for (let i = 0; i < 5; i++) {
-      const again = await look("/had", having(`"other", ${tag}`));
-      assert.equal(again.status, 304);
-      assert.equal(await again.text(), "");
-      assert.equal(again.headers.get("etag"), tag);
-      assert.equal(again.headers.get("cache-control"), "private, no-cache");
-    }
-    // A page that nobody looks at has no receipts, so it is another.
-    assert.equal((await look("/had", { ...having(tag), "sec-purpose": "prefetch" })).status, 200);
-    for (const foreign of ['"1"', "*", tag.slice(0, -2), 'W/"el.x.y"']) assert.equal((await look("/had", having(foreign))).status, 200, foreign);
-    page = HOME.replace("Welcome", "Welcome again");
-    assert.equal((await look("/had", having(tag))).status, 200, "the page is another");
-  });
-});
-
-test("a tag tells what is shown and nothing of who looks", async () => {
-  origin.route("/tagged", html(HOME, LIFE));
-  await settled("/tagged");
-  const tags = new Map();
-  for (let i = 0; i < 60; i++) {
-    const { headers, text } = await view("/tagged");
-    const arms = JSON.stringify(Object.values(decisionsOf(text).slots).map(({ arm }) => arm));
-    tags.set(arms, (tags.get(arms) ?? new Set()).add(headers.get("etag")));
-  }
-  assert.ok(tags.size > 1 && tags.size <= 8, `${tags.size} pages`);
-  for (const [arms, of] of tags) assert.equal(of.size, 1, arms);
-  assert.equal(new Set([...tags.values()].flatMap((of) => [...of])).size, tags.size);
-});
-
-test("with consent a slot that is drawn at each view makes another page of it, and so do a new key and a nonce", async () => {
-  const privacy = { mode: "personal", consent: { cookie: "consent", measured: "statistics", personal: "marketing" } };
-  origin.route("/consented", (request) => html(HOME, request.query.has("nonce") ? { "content-security-policy": `script-src 'nonce-${Math.random().toString(36).slice(2)}'` } : LIFE));
-  const perView = { ...SETTLED, privacy };
-  const sticky = { ...perView, slots: perView.slots.map((slot) => ({ ...slot, policy: {} })) };
-  for (const [config, expected] of [[sticky, 304], [perView, 200]])
-    await withConfig(config, async (look) => {
-      const tag = await until(async () => (await look("/consented")).headers.get("etag"), Boolean);
-      assert.equal((await look("/consented", having(tag))).status, 304, "without consent");
-      const consented = await look("/consented", { cookie: "consent=marketing" });
-      const cookie = `consent=marketing; ${consented.headers.get("set-cookie").split(";", 1)[0]}`;
-      // The life is for visitors without cookies; these are asked for each time, and known by their bytes.
-      const own = await until(async () => (await look("/consented", { cookie })).headers.get("etag"), Boolean);
-      assert.equal((await look("/consented", { ...having(own), cookie })).status, expected);
-      assert.equal((await look("/consented", { ...having(own), cookie: "consent=marketing" })).status, 200, "a new key");
-      const nonced = await until(async () => (await look("/consented?nonce=1", { cookie })).headers.get("etag"), Boolean);
-      assert.equal((await look("/consented?nonce=1", { ...having(nonced), cookie })).status, 200, "a nonce");
-    });
-});
-
-test("another block is another page, though its address and its bytes outside are the same", async () => {
-  origin.route("/reblocked", html(HOME, LIFE));
-  await withConfig(SETTLED, async (look, own) => {
-    const tag = await until(async () => (await look("/reblocked")).headers.get("etag"), Boolean);
-    assert.equal((await look("/reblocked", having(tag))).status, 304);
-    const blocks = CONFIG.blocks.map((block) => ({ ...block, template: `${block.template}<i>new</i>` }));
-    await own.publish({ ...SETTLED, blocks });
-    const changed = await until(() => look("/reblocked", having(tag)), ({ status }) => status === 200);
-    assert.match(await changed.text(), /<i>new<\/i>/);
-  });
-});
-
-test("a picture that matters is loaded before the page is read, where its slot is on the page", async () => {
-  const hero = (slot) => `<!doctype html><body>${slot}<p>end</p></body>`;
-  origin.route("/pictured", html(hero('<edge-slot name="hero">x</edge-slot>'), { ...LIFE, link: "</site.css>; rel=preload; as=style" }));
-  origin.route("/unpictured", html(hero('<edge-slot name="cta">x</edge-slot>'), LIFE));
-  const own = await start({ origin: origin.url });
-  const picture = '<img src="/big.jpg?w=1&amp;h=2" alt="" width="640" height="480" fetchpriority="high">';
-  const blocks = CONFIG.blocks.map((block) => (["bold", "calm"].includes(block.id) ? { ...block, template: `${block.template}${picture}` } : block));
-  const linked = async (path) => (await own.fetch(path, { headers: BROWSER })).headers.get("link") ?? "";
-  try {
-    await own.publish({ ...CONFIG, blocks });
-    const link = await until(() => linked("/pictured"), (text) => text.includes("big.jpg"));
-    assert.equal(link, "</site.css>; rel=preload; as=style, </big.jpg?w=1&h=2>; rel=preload; as=image; fetchpriority=high");
-    for (let i = 0; i < 4; i++) assert.equal(await linked("/unpictured"), "");
-  } finally {
-    await own.stop();
-  }
-});
-
-test("of a slot that is not filled a page tells no receipt, streamed and spliced", async () => {
-  const privacy = { mode: "measured", consent: { cookie: "consent", measured: "statistics", personal: "marketing" } };
-  // A picture can't be filled, and the other slot is not there.
-  const page = '<!doctype html><body><img data-edge-slot="cta"><edge-slot name="hero">x</edge-slot></body>';
-  origin.route("/untold", html(page));
-  origin.route("/untold-stream", html([page]));
-  await withConfig({ ...CONFIG, privacy }, async (look) => {
-    const told = async (path) => decisionsOf(await (await look(path, { cookie: "consent=statistics" })).text());
-    await until(() => told("/untold"), Boolean);
-    for (const path of ["/untold", "/untold-stream"])
-      for (let i = 0; i < 5; i++) {
-        const { slots } = await told(path);
-        assert.ok(slots.hero.receipt && slots.hero.place, path);
-        for (const id of ["cta", "teaser"]) assert.deepEqual([slots[id].receipt, slots[id].place], [undefined, undefined], `${path} ${id}`);
-      }
-  });
-});
-
-test("what a script asks for is no page for whoever comes by a link", async () => {
-  origin.route("/fetched", html(HOME, { "cache-control": "public, max-age=600", vary: "Accept-Language" }));
-  const { headers, text } = await view("/fetched", { "sec-fetch-dest": "empty", accept: "*/*" });
-  assert.equal(text, HOME);
-  assert.equal(headers.get("cache-control"), "public, max-age=600");
-  assert.equal(headers.get("vary"), "Accept-Language, Sec-Fetch-Dest, Accept");
-});
-
-test("HEAD says what GET would, and is no view", async () => {
-  origin.route("/headed", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
-  const got = await settled("/headed");
-  const response = await worker.fetch("/headed", { method: "HEAD", headers: BROWSER });
-  assert.equal(response.status, 200);
-  assert.equal(await response.text(), "");
-  for (const name of ["content-type", "cache-control", "x-of-the-site"]) assert.equal(response.headers.get(name), got.headers.get(name), name);
-  assert.match(response.headers.get("etag"), /^W\/"el\./);
-  assert.ok(Number(response.headers.get("content-length")) > HOME.length, "of the page with its blocks");
-});
-
-/**
- * Spliced pages are there whole, so that their length is known; streaming ones are not. At its first view a page that is there
- * whole is held back (`unfit.mjs`), which says nothing.
- */
-const isSpliced = ({ headers }) => headers.has("content-length");
-
-test("a page that names no version is spliced while its bytes stay, for everybody with what the origin says to each", async () => {
-  let page = HOME;
-  origin.route("/plain", (request) => html(page, { "set-cookie": `seen=${request.headers["x-name"]}`, "x-user": request.headers["x-name"] }));
-  const streamed = await view("/plain", { "x-name": "first" });
-  assert.ok(!isSpliced(await view("/plain", { "x-name": "first" })), "nothing is known before a page came twice");
-  const spliced = await until(() => view("/plain", { "x-name": "second", cookie: "seen=first" }), isSpliced);
-  assert.equal(plain(spliced.text), plain(streamed.text));
-  assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
-  assert.equal(spliced.headers.get("x-user"), "second");
-  assert.match(spliced.headers.get("set-cookie"), /seen=second/);
-  assert.equal(spliced.headers.get("cache-control"), "private, no-cache");
-  // As long as before, and one letter is another.
-  page = HOME.replace("Welcome", "Welcame");
-  const changed = await view("/plain", { "x-name": "third" });
-  assert.match(changed.text, /Welcame/);
-  assert.equal(Object.keys(decisionsOf(changed.text).slots).length, 3);
-  page = HOME;
-  assert.ok(isSpliced(await view("/plain")), "one other page is no reason to begin anew");
-});
-
-test("a page that is another at each view streams, and is watched for the day when it is not", async () => {
-  let n = 0;
-  let page = () => HOME.replace("Welcome", `View ${++n}`);
-  origin.route("/anew", () => html(page()));
-  for (let i = 1; i <= 12; i++) {
-    const answer = await view("/anew");
-    assert.match(answer.text, new RegExp(`View ${i}\\b`));
-    assert.ok(i === 1 || !isSpliced(answer), `view ${i}`);
-    assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
-  }
-  page = () => HOME;
-  let views = 0;
-  while (!isSpliced(await view("/anew"))) assert.ok(views++ < 80, "never settles");
-});
-
-test("nothing is compared where a copy may not stay, or would have to be waited for", async () => {
-  const rows = { private: html(HOME, { "cache-control": "private" }), "no-store": html(HOME, { "cache-control": "no-store" }), stream: html([HOME]), coded: { ...html(HOME), encoding: "gzip" } };
-  for (const [name, route] of Object.entries(rows)) {
-    origin.route(`/uncompared-${name}`, route);
-    for (let i = 0; i < 6; i++) {
-      const answer = await view(`/uncompared-${name}`);
-      assert.ok(i === 0 || !isSpliced(answer), name);
-      assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
-      await new Promise((done) => setTimeout(done, 10));
-    }
-  }
-});
-
-test("a page known by its bytes that breaks off is a broken connection, not a tidy end", async () => {
-  origin.route("/breaks", html(HOME));
-  await until(() => view("/breaks"), isSpliced);
-  origin.route("/breaks", { ...html(HOME), cutAfterBytes: 200 });
-  await assert.rejects(view("/breaks"));
-});
-
-test("a page without slots keeps its origin's tag, life and conditions, until it has one", async () => {
-  let page = "<!doctype html><title>About</title><p>No slot here.";
-  let tag = '"a"';
-  origin.route("/slotless", () => html(page, { etag: tag, "cache-control": "public, max-age=600" }));
-  const passed = await until(() => view("/slotless"), ({ headers }) => headers.get("etag") === '"a"');
-  assert.equal(passed.text, page);
-  assert.equal(passed.headers.get("cache-control"), "public, max-age=600");
-  assert.equal((await view("/slotless", { ...having('"a"'), cookie: "a=1" })).status, 304);
-  page = HOME;
-  tag = '"b"';
-  const filled = await until(() => view("/slotless", { cookie: "a=1" }), ({ text }) => decisionsOf(text));
-  assert.match(filled.headers.get("cache-control"), /^private/);
-  // For each visitor another page: one without a slot says nothing of the next one's.
-  origin.route("/some-slotless", (request) => html(request.headers.cookie ? page : "<!doctype html><p>No slot here.", { "cache-control": "max-age=60" }));
-  for (let i = 0; i < 5; i++) {
-    await view("/some-slotless");
-    await new Promise((done) => setTimeout(done, 20));
-  }
-  for (let i = 0; i < 5; i++) assert.ok(decisionsOf((await view("/some-slotless", { cookie: "a=1" })).text), "for visitors with cookies");
 });
 
 test("a page too large to keep streams at every view", async () => {

@@ -1,0 +1,105 @@
+// Pages that name no version, known by their bytes, and pages without slots.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { html } from "./support/origin.mjs";
+import { HOME, decisionsOf, until } from "./support/sample.mjs";
+import { having, startSite } from "./support/site.mjs";
+
+let site;
+let origin;
+let view;
+
+before(async () => {
+  site = await startSite();
+  ({ origin, view } = site);
+});
+after(() => site?.stop());
+
+/** What differs from view to view: receipts, decisions and arms. */
+const plain = (text) =>
+  text
+    .replace(/<script type="application\/json" id="edgeloom-decisions".*?<\/script>/s, "")
+    .replace(/<a class="\w+" href="[^"]*">[^<]*<\/a>/g, "<block>");
+
+/**
+ * Spliced pages are there whole, so that their length is known; streaming ones are not. At its first view a page that is there
+ * whole is held back (`unfit.mjs`), which says nothing.
+ */
+const isSpliced = ({ headers }) => headers.has("content-length");
+
+test("a page that names no version is spliced while its bytes stay, for everybody with what the origin says to each", async () => {
+  let page = HOME;
+  origin.route("/plain", (request) => html(page, { "set-cookie": `seen=${request.headers["x-name"]}`, "x-user": request.headers["x-name"] }));
+  const streamed = await view("/plain", { "x-name": "first" });
+  assert.ok(!isSpliced(await view("/plain", { "x-name": "first" })), "nothing is known before a page came twice");
+  const spliced = await until(() => view("/plain", { "x-name": "second", cookie: "seen=first" }), isSpliced);
+  assert.equal(plain(spliced.text), plain(streamed.text));
+  assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
+  assert.equal(spliced.headers.get("x-user"), "second");
+  assert.match(spliced.headers.get("set-cookie"), /seen=second/);
+  assert.equal(spliced.headers.get("cache-control"), "private, no-cache");
+  // As long as before, and one letter is another.
+  page = HOME.replace("Welcome", "Welcame");
+  const changed = await view("/plain", { "x-name": "third" });
+  assert.match(changed.text, /Welcame/);
+  assert.equal(Object.keys(decisionsOf(changed.text).slots).length, 3);
+  page = HOME;
+  assert.ok(isSpliced(await view("/plain")), "one other page is no reason to begin anew");
+});
+
+test("a page that is another at each view streams, and is watched for the day when it is not", async () => {
+  let n = 0;
+  let page = () => HOME.replace("Welcome", `View ${++n}`);
+  origin.route("/anew", () => html(page()));
+  for (let i = 1; i <= 12; i++) {
+    const answer = await view("/anew");
+    assert.match(answer.text, new RegExp(`View ${i}\\b`));
+    assert.ok(i === 1 || !isSpliced(answer), `view ${i}`);
+    assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
+  }
+  page = () => HOME;
+  let views = 0;
+  while (!isSpliced(await view("/anew"))) assert.ok(views++ < 80, "never settles");
+});
+
+test("nothing is compared where a copy may not stay, or would have to be waited for", async () => {
+  const rows = { private: html(HOME, { "cache-control": "private" }), "no-store": html(HOME, { "cache-control": "no-store" }), stream: html([HOME]), coded: { ...html(HOME), encoding: "gzip" } };
+  for (const [name, route] of Object.entries(rows)) {
+    origin.route(`/uncompared-${name}`, route);
+    for (let i = 0; i < 6; i++) {
+      const answer = await view(`/uncompared-${name}`);
+      assert.ok(i === 0 || !isSpliced(answer), name);
+      assert.equal(Object.keys(decisionsOf(answer.text).slots).length, 3);
+      await new Promise((done) => setTimeout(done, 10));
+    }
+  }
+});
+
+test("a page known by its bytes that breaks off is a broken connection, not a tidy end", async () => {
+  origin.route("/breaks", html(HOME));
+  await until(() => view("/breaks"), isSpliced);
+  origin.route("/breaks", { ...html(HOME), cutAfterBytes: 200 });
+  await assert.rejects(view("/breaks"));
+});
+
+test("a page without slots keeps its origin's tag, life and conditions, until it has one", async () => {
+  let page = "<!doctype html><title>About</title><p>No slot here.";
+  let tag = '"a"';
+  origin.route("/slotless", () => html(page, { etag: tag, "cache-control": "public, max-age=600" }));
+  const passed = await until(() => view("/slotless"), ({ headers }) => headers.get("etag") === '"a"');
+  assert.equal(passed.text, page);
+  assert.equal(passed.headers.get("cache-control"), "public, max-age=600");
+  assert.equal((await view("/slotless", { ...having('"a"'), cookie: "a=1" })).status, 304);
+  page = HOME;
+  tag = '"b"';
+  const filled = await until(() => view("/slotless", { cookie: "a=1" }), ({ text }) => decisionsOf(text));
+  assert.match(filled.headers.get("cache-control"), /^private/);
+  // For each visitor another page: one without a slot says nothing of the next one's.
+  origin.route("/some-slotless", (request) => html(request.headers.cookie ? page : "<!doctype html><p>No slot here.", { "cache-control": "max-age=60" }));
+  for (let i = 0; i < 5; i++) {
+    await view("/some-slotless");
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  for (let i = 0; i < 5; i++) assert.ok(decisionsOf((await view("/some-slotless", { cookie: "a=1" })).text), "for visitors with cookies");
+});
