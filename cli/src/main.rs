@@ -192,7 +192,12 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             show(&answer, json, |answer| publication("back at", answer));
         }
         Command::Purge(purge) => {
-            let answer = purge.site.remote()?.purge(&purge.what(), purge.message.as_deref())?;
+            let answer = purge.site.remote()?.purge(&purge.what(), purge.message.as_deref());
+            let answer = answer.inspect_err(|stop| {
+                if !json {
+                    tell(&report::details(stop));
+                }
+            })?;
             show(&answer, json, |_| "noted; pages are shown anew within a minute".into());
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),

@@ -122,6 +122,14 @@ pub fn stop(stop: &Stop) -> String {
     rendered(&ShownStop(stop))
 }
 
+/// What exactly was refused, a line each; for calls that have no file to point into.
+pub fn details(stop: &Stop) -> String {
+    stop.details
+        .iter()
+        .map(|detail| plain(&format!("{}: {}", detail.pointer, detail.message)) + "\n")
+        .collect()
+}
+
 fn rendered(diagnostic: &dyn Diagnostic) -> String {
     // Drawn in Unicode even where it is not coloured: logs keep the shape of the excerpt.
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();

@@ -171,6 +171,11 @@ fn a_purge_names_pages_and_nothing_else_is_sent() {
     assert_eq!(sent.body, json!({ "urls": ["/news", "/about"], "prefixes": ["/shop/"], "tags": ["front"] }));
     assert_eq!(site.run(&["purge", "--everything"]).code, 0);
     assert_eq!(site.sent().pop().unwrap().body, json!({ "everything": true }));
+    let refused =
+        json!({ "title": "Not a purge", "errors": [{ "pointer": "/urls", "detail": "has to be a list" }] });
+    site.script("POST /_edgeloom/admin/purge", (422, vec![], refused));
+    let ran = site.run(&["purge", "news"]);
+    assert!(ran.code != 0 && ran.err.contains("/urls: has to be a list"), "{}", ran.err);
     for wrong in [&["purge"][..], &["purge", "--everything", "/news"]] {
         let n = site.sent().len();
         assert_eq!((site.run(wrong).code, site.sent().len()), (2, n), "{wrong:?}");
