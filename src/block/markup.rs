@@ -136,9 +136,11 @@ impl Markup {
 /// here, and so do those that are loaded otherwise: they would be loaded twice.
 fn push_hint(hints: &mut String, tag: &Tag<'_>) {
     let value = |name: &str| tag.attributes.iter().find(|own| own.name == name).and_then(|own| own.value);
-    let (Some("high"), Some(src), None) = (value("fetchpriority"), value("src"), value("srcset")) else {
+    let is_special = |own: &Attribute<'_>| matches!(own.name, "srcset" | "crossorigin" | "loading");
+    if tag.attributes.iter().any(is_special) {
         return;
-    };
+    }
+    let (Some("high"), Some(src)) = (value("fetchpriority"), value("src")) else { return };
     let Ok(address) = decode(src) else { return };
     // Canonical addresses have none of these; a header must not get one whatever happens.
     if address.is_empty() || address.bytes().any(|byte| !byte.is_ascii_graphic() || b"<>\"".contains(&byte)) {
