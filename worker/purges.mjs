@@ -2,7 +2,8 @@
 // this reads it behind responses, as often as the snapshot, and lets go of what it names.
 
 import { purge } from "./skeletons.mjs";
-import { relearn } from "./weave.mjs";
+import { relearn as relearnPages } from "./slotless.mjs";
+import { relearn as relearnSlots } from "./weave.mjs";
 
 /** Seconds a data centre keeps the list; the platform's least. */
 const CACHE_SECS = 30;
@@ -38,7 +39,8 @@ async function follow(env) {
     if (one.at <= followed) continue;
     followed = one.at;
     purge((address, tags) => concerns(one, address, tags));
-    relearn();
+    relearnSlots();
+    relearnPages();
   }
 }
 

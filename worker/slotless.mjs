@@ -3,21 +3,19 @@
 // they were cut; another version, or other slots, are looked at anew.
 
 import { Recent } from "./recent.mjs";
+import { UNNAMED_VIEWS, nameOf } from "./version.mjs";
 
-/** A page that doesn't name its version is looked at again after so many views. */
-const PASSED_VIEWS = 62;
 const MAX_PAGES = 2_000;
 
 /** By address and slots: the version, and how many views may pass. @type {Map<string, { version: string, left: number }>} */
 const pages = new Recent(MAX_PAGES);
 
 const keyOf = ({ address, plan }) => address + plan.places;
-const nameOf = ({ headers }) => headers.get("etag") ?? headers.get("last-modified") ?? "";
 
 /** Notes that a page has no slot. */
 export function noteSlotless(view, response) {
   const version = nameOf(response);
-  pages.set(keyOf(view), { version, left: version === "" ? PASSED_VIEWS : Infinity });
+  pages.set(keyOf(view), { version, left: version === "" ? UNNAMED_VIEWS : Infinity });
 }
 
 /** Whether the page asked for had no slot when it was seen last: nothing of the request has to change. */
@@ -32,3 +30,6 @@ export function isSlotless(view, response) {
   pages.delete(key);
   return false;
 }
+
+/** Forgets which pages had no slot: somebody says that pages were changed. */
+export const relearn = () => pages.clear();

@@ -7,12 +7,10 @@
 // page that came to its end goes without, until views of it begin and none ends.
 
 import { Recent } from "./recent.mjs";
-import { isNamed, versionOf } from "./version.mjs";
+import { UNNAMED_VIEWS, isNamed, versionOf } from "./version.mjs";
 
 /** A page of this length that says so is held back until it came through: its origin had it whole as well. */
 const MAX_HELD_BYTES = 256 * 1024;
-/** A page that doesn't name its version is tried again after so many views. */
-const REST_VIEWS = 62;
 /** A longer one is not: a trial reads faster than a visitor, and what that visitor has not read yet is kept in memory. */
 const MAX_TRIED_BYTES = 8 * 1024 * 1024;
 /** A trial that was cut off with its request must not hold up the next one for ever. */
@@ -78,7 +76,7 @@ export function noteEnd({ address }, version) {
  */
 export function noteFailure({ address }, version, error) {
   if (!isItsFailure(error)) return false;
-  give(address, version, isNamed(version) ? Infinity : REST_VIEWS, error.message.split("\n", 1)[0]);
+  give(address, version, isNamed(version) ? Infinity : UNNAMED_VIEWS, error.message.split("\n", 1)[0]);
   return true;
 }
 
@@ -98,7 +96,7 @@ function give(address, version, left, why) {
 export function isUnfit(view, response) {
   const unended = begun.get(view.address);
   if (unended && unended.n >= UNENDED_VIEWS && Date.now() - unended.at > UNENDED_MILLIS) {
-    give(view.address, versionOf(response, view.plan), REST_VIEWS, `${unended.n} views never ended`);
+    give(view.address, versionOf(response, view.plan), UNNAMED_VIEWS, `${unended.n} views never ended`);
   }
   const known = unfit.get(view.address);
   if (!known) return false;
@@ -124,7 +122,7 @@ async function tryAgain({ address }, response, known, version) {
   } catch (error) {
     // Still the same, as far as one can tell.
     if (isItsFailure(error)) known.version = version;
-    known.left = isNamed(version) ? Infinity : REST_VIEWS;
+    known.left = isNamed(version) ? Infinity : UNNAMED_VIEWS;
   } finally {
     known.tryingSince = 0;
   }

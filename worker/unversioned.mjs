@@ -4,16 +4,11 @@
 import { mayCopy } from "./freshness.mjs";
 import { Recent } from "./recent.mjs";
 import { MAX_ADDRESS_CHARS, PERSONAL, cutLater, drop, keyOf, lookUp } from "./skeletons.mjs";
+import { isHeld } from "./unfit.mjs";
+import { UNNAMED_VIEWS } from "./version.mjs";
 
-/**
- * A longer page streams. To be compared it has to be here whole before its first byte leaves; its length being known, the
- * origin had it whole as well.
- */
-const MAX_COMPARED_BYTES = 256 * 1024;
 /** So many views in a row of other bytes: the page is made for each visitor or moment. */
 const MAX_MISSES = 2;
-/** A page that differs is left to stream for so many views; then it may have settled. */
-const REST_VIEWS = 62;
 const MAX_ADDRESSES = 2_000;
 
 /** By address: whether it was seen before, misses in a row, views to let pass. @type {Map<string, { misses: number, rest: number }>} */
@@ -53,17 +48,14 @@ export async function recognise(view, response) {
   known.misses++;
   if (known.misses >= MAX_MISSES) {
     drop(key);
-    Object.assign(known, { misses: 0, rest: REST_VIEWS });
+    Object.assign(known, { misses: 0, rest: UNNAMED_VIEWS });
   }
   return { unread: new Response(bytes, response) };
 }
 
-/** Whether an answer may be kept, and is sent whole: a coded one tells the length of its coding only. */
+/** Whether an answer may be kept, and is there whole: it is compared before its first byte leaves. */
 function isComparable({ request, address }, response) {
-  const { headers } = response;
-  const length = Number(headers.get("content-length") ?? 0);
-  if (!response.body || !(length > 0 && length <= MAX_COMPARED_BYTES) || headers.has("content-encoding")) return false;
-  return address.length <= MAX_ADDRESS_CHARS && mayCopy(request, response);
+  return response.body !== null && isHeld(response) && address.length <= MAX_ADDRESS_CHARS && mayCopy(request, response);
 }
 
 /** Whether a page is, byte by byte, the one that was cut. */

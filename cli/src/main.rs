@@ -198,7 +198,7 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
                     tell(&report::details(stop));
                 }
             })?;
-            show(&answer, json, |_| "noted; pages are shown anew within a minute".into());
+            show(&answer, json, |_| "noted; pages are shown anew within about a minute".into());
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
         Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),
