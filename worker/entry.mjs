@@ -3,6 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/worker/index.js";
+import { recall } from "./datacentre.mjs";
 import { fragment, keepOwn } from "./fragment.mjs";
 import { page } from "./page.mjs";
 import { failOpen, passThrough, problem, withoutReceipt } from "./origin.mjs";
@@ -126,7 +127,11 @@ export default {
     if ((request.method !== "GET" && request.method !== "HEAD") || request.headers.has("upgrade")) {
       const answer = await passThrough(request, env, ask);
       // What a visitor changed is not shown as it was before.
-      if (!SAFE_METHODS.has(request.method) && answer.status < 400) forget(withoutReceipt(request.url));
+      if (!SAFE_METHODS.has(request.method) && answer.status < 400) {
+        const address = withoutReceipt(request.url);
+        forget(address);
+        ctx.waitUntil(recall(address));
+      }
       return answer;
     }
     try {

@@ -8,6 +8,7 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  * How long an answer may stand for the next visitor's.
  *
  * @typedef {object} Lease
+ * @property {number} since  when the origin said so, milliseconds since the epoch
  * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
  * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
@@ -122,7 +123,7 @@ function granted(headers, now, configured) {
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
   const isConfigured = stated === undefined && configured !== undefined;
   const forAll = isConfigured || said.has("public") || said.has("s-maxage") || isTargeted;
-  return { freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, isConfigured };
+  return { since: now, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, isConfigured };
 }
 
 function expires(headers, now) {

@@ -1,10 +1,11 @@
 // The request path of a page, top to bottom: ask the wasm once, then splice a page that is kept, or stream the origin's answer.
 // It moves bytes and decides nothing; whatever fails leaves the origin's page as it is.
 
+import { borrow, lend, mayBorrow } from "./datacentre.mjs";
 import { leaseOf, mayCut } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage, withoutReceipt } from "./origin.mjs";
 import { later } from "./outbox.mjs";
-import { followPurges } from "./purges.mjs";
+import { arePurgesKnown, followPurges } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
 import { splice } from "./skeleton.mjs";
 import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
@@ -42,8 +43,9 @@ export async function page(request, env, ctx, engine) {
   const navigation = isNavigation(request);
   const rewriting = navigation && (!plan || (plan.slots.length > 0 && !wasSlotless(view)));
   // Before the first snapshot is there, the slots may be others than those of the page that is kept.
-  const entry = rewriting && plan && plan.age !== "cold" ? find(view) : undefined;
-  const use = entry && standing(entry, request, Date.now());
+  const mayKeep = rewriting && plan && plan.age !== "cold";
+  const entry = mayKeep ? (find(view) ?? (mayBorrow(view) ? await borrow(view) : undefined)) : undefined;
+  const use = entry && (arePurgesKnown() ? standing(entry, request, Date.now()) : "ask");
   if (plan?.age === "stale") refresh(view);
   followPurges(view);
   if (use === "renew") renewLater(view, entry);
@@ -87,7 +89,7 @@ function bare(response) {
 async function filled(view, response) {
   const lease = leaseOf(view, response, Date.now());
   let whole = response;
-  if (mayCut(view, lease)) keep(view, response, lease);
+  if (mayCut(view, lease)) lendLater(view, keep(view, response, lease));
   else {
     const { entry, unread } = await recognise(view, response);
     if (entry) return serve(view, entry, response);
@@ -101,7 +103,7 @@ async function filled(view, response) {
 function keptAnswer(view, entry, response) {
   const now = Date.now();
   const same = isSame(view, entry, response, now);
-  if (same) renew(view, entry, response, now);
+  if (same) renewAll(view, entry, response, now);
   // What HEAD says of a page without a tag is not enough to tell.
   else if (response.status < 500 && view.request.method === "GET") drop(entry.key);
   if (!same && !(response.status >= 500 && mayRescue(entry, now))) return undefined;
@@ -135,14 +137,24 @@ function renewLater(view, entry) {
 async function renewed(view, entry) {
   const response = await askOrigin(view.request, view.env, view.plan.token, { url: view.address, rewriting: true, known: entry.headers });
   const now = Date.now();
-  if (isSame(view, entry, response, now)) renew(view, entry, response, now);
+  if (isSame(view, entry, response, now)) renewAll(view, entry, response, now);
   else if (response.status < 500) {
     // Changed, moved or gone: whoever comes next gets it from the origin, or as it is cut here.
     drop(entry.key);
     const lease = leaseOf(view, response, now);
-    if (mayCut(view, lease) && rewritable(view, response)) keep(view, response, lease);
+    if (mayCut(view, lease) && rewritable(view, response)) lendLater(view, keep(view, response, lease));
   }
   unread(response);
+}
+
+/** The page is still the same, here and for the neighbours. */
+function renewAll(view, entry, response, now) {
+  if (renew(view, entry, response, now)) view.ctx.waitUntil(lend(view, entry));
+}
+
+/** Gives the neighbours what will be kept, once it is. */
+function lendLater(view, keeping) {
+  if (keeping) view.ctx.waitUntil(keeping.then((entry) => entry && lend(view, entry)));
 }
 
 /** Lets go of a body that nobody reads. */

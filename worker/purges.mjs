@@ -9,9 +9,18 @@ import { relearn as relearnSlots } from "./weave.mjs";
 const CACHE_SECS = 30;
 /** The list is read again after this time, unless FRESH_MILLIS says otherwise, as of the snapshot. */
 const FRESH_MILLIS = 10_000;
+/** So much longer it is believed: an isolate that nobody visited for a while may have missed a purge. */
+const BELIEVED_MILLIS = 50_000;
+
+/** The clocks of two places differ by less. */
+const CLOCK_MILLIS = 5_000;
 
 /** When the list was asked for last; it has a clock of its own, as the snapshot is read by others too. */
 let asked = 0;
+/** Until when what is known of it is believed, milliseconds since the epoch. */
+let believedUntil = 0;
+/** The list as it was read last. @type {Purge[]} */
+let known = [];
 /** Time of the newest purge that this isolate has followed, milliseconds since the epoch. */
 let followed = 0;
 
@@ -27,15 +36,27 @@ let followed = 0;
  */
 export function followPurges({ env, ctx }) {
   const now = Date.now();
-  if (now - asked < (Number(env.FRESH_MILLIS) || FRESH_MILLIS)) return;
+  const freshMillis = Number(env.FRESH_MILLIS) || FRESH_MILLIS;
+  if (now - asked < freshMillis) return;
   asked = now;
-  ctx.waitUntil(follow(env).catch((error) => console.error("purges", String(error))));
+  const reading = follow(env)
+    .catch((error) => console.error("purges", String(error)))
+    // Where it can't be read, nobody can take anything back.
+    .then(() => (believedUntil = now + freshMillis + BELIEVED_MILLIS));
+  ctx.waitUntil(reading);
 }
+
+/** Whether what is kept can have been taken back without this isolate knowing: then the origin has to be asked. */
+export const arePurgesKnown = () => Date.now() < believedUntil;
+
+/** Whether a page that its origin gave at a time, wherever that was, was taken back since. */
+export const isPurgedSince = (since, address, tags) => known.some((one) => one.at > since - CLOCK_MILLIS && concerns(one, address, tags));
 
 async function follow(env) {
   /** @type {Purge[] | null} */
   const list = await env.STATE.get(`site:${env.SITE || "main"}:purges:v1`, { type: "json", cacheTtl: CACHE_SECS });
-  for (const one of list ?? []) {
+  known = list ?? [];
+  for (const one of known) {
     if (one.at <= followed) continue;
     followed = one.at;
     purge((address, tags) => concerns(one, address, tags));

@@ -97,6 +97,8 @@ export function isSame(view, entry, response, now) {
 /**
  * The page is still the same: the newer answer says how long it stands from now on. Its other headers are for the visitor who
  * asked, and stay out of what others are served.
+ *
+ * @returns {boolean} whether it is still kept
  */
 export function renew(view, entry, response, now) {
   const { headers } = entry;
@@ -107,6 +109,7 @@ export function renew(view, entry, response, now) {
   const isSameKey = entry.key === keyOf(view, valuesOf(view, varyOf(headers)));
   if (lease && isSameKey) entry.lease = lease;
   else drop(entry.key);
+  return Boolean(lease && isSameKey);
 }
 
 /** The headers of an answer that belong to the page and its visitor, not to the transfer or to caches. */
@@ -131,10 +134,11 @@ function dressed(headers) {
  * @param {import("./page.mjs").View} view
  * @param {Response} response  of a kind that the runtime can rewrite
  * @param {import("./freshness.mjs").Lease} lease
+ * @returns {Promise<Kept | undefined> | undefined}  what is kept in the end
  */
 export function keep(view, response, lease) {
   const { headers: answered } = response;
-  if (!response.body || view.address.length > MAX_ADDRESS_CHARS) return;
+  if (!response.body || view.address.length > MAX_ADDRESS_CHARS) return undefined;
   const version = answered.get("etag") ?? answered.get("last-modified");
   const vary = varyOf(answered);
   const known = addresses.get(view.address);
@@ -142,10 +146,10 @@ export function keep(view, response, lease) {
   // The same object while it says the same: by it a cut knows that the page was not forgotten meanwhile.
   const about = isSeen && String(known.vary) === String(vary) ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge };
   addresses.set(view.address, about);
-  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return;
+  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return undefined;
   const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  cutLater(view, response, keyOf(view, valuesOf(view, vary)), (skeleton) => {
+  return cutLater(view, response, keyOf(view, valuesOf(view, vary)), (skeleton) => {
     about.isLarge = skeleton === undefined;
     // Only where it says so of everybody.
     const isForAll = version !== null || (lease.forAll && vary.length === 0);
@@ -162,21 +166,30 @@ export function keep(view, response, lease) {
  * @param {string} key
  * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false | void} described  what is kept beside
  *   it, or that it is not to be kept after all
+ * @returns {Promise<Kept | undefined> | undefined}  what is kept in the end; never rejected
  */
 export function cutLater(view, response, key, described) {
   const { ctx, plan } = view;
   const now = Date.now();
-  if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return;
+  if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return undefined;
   cutting.set(key, now);
   const selectors = plan.slots.map((slot) => slot.css);
   const work = cut(response.clone(), selectors)
     .then((skeleton) => {
       const beside = described(skeleton);
-      if (skeleton && beside) store({ key, skeleton, askingSince: 0, ...beside });
+      return skeleton && beside ? store({ key, skeleton, askingSince: 0, ...beside }) : undefined;
     })
-    .catch((error) => noteFailure(view, versionOf(response, plan), error) || console.error("a page was not cut", String(error)))
+    .catch((error) => void (noteFailure(view, versionOf(response, plan), error) || console.error("a page was not cut", String(error))))
     .finally(() => cutting.delete(key));
   ctx.waitUntil(work);
+  return work;
+}
+
+/** Keeps a page that was cut elsewhere. @returns {Kept} */
+export function adopt(view, { skeleton, headers, lease }) {
+  const version = headers.get("etag") ?? headers.get("last-modified");
+  addresses.set(view.address, { vary: [], version, tags: tagsOf(headers), isLarge: false });
+  return store({ key: keyOf(view, []), skeleton, askingSince: 0, lease, ...dressed(headers) });
 }
 
 /** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */
@@ -201,7 +214,7 @@ export function purge(isNamed) {
 }
 
 /** The words by which an origin's answer can be purged, as the large caches name them. */
-function tagsOf(headers) {
+export function tagsOf(headers) {
   const words = (name, separator) => (headers.get(name) ?? "").split(separator);
   return [...words("cache-tag", /\s*,\s*/), ...words("surrogate-key", /\s+/)].map((word) => word.trim()).filter(Boolean);
 }
@@ -216,6 +229,7 @@ function store(entry) {
     if (total <= MAX_TOTAL_BYTES) break;
     drop(oldest);
   }
+  return entry;
 }
 
 /** Lets go of what is kept under a key. */

@@ -1,5 +1,6 @@
-// KV and the queue as the runtime talks to them, kept in this process: they survive a kill of the runtime, as the real
-// ones do, and fail on demand. The protocol is the one workerd speaks to its `kvNamespace` and `queue` services.
+// KV, the queue and the cache of a data centre as the runtime talks to them, kept in this process: they survive a kill of the
+// runtime, as the real ones do, and fail on demand. The protocol is the one workerd speaks to its `kvNamespace` and `queue`
+// services and as `cacheApiOutbound`.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -53,6 +54,36 @@ export class Kv {
 /** Every hundredth byte flipped, the first one too. */
 function garble(value) {
   return Buffer.from(value).map((byte, i) => (i % 100 === 0 ? byte ^ 0xff : byte));
+}
+
+/** The Cache API of a data centre. What is kept there never runs out: whether it is fresh is for the Worker to say. */
+export class DataCentre {
+  /** Cache and address to the whole response, as bytes. */
+  values = new Map();
+  /** `"none"`, `"error"`, `"corrupt"` (a byte of the body flipped), `"hang"`. */
+  fault = "none";
+  /** Of every call: its method and address. */
+  calls = [];
+
+  async handle(request, response, body) {
+    this.calls.push({ method: request.method, url: request.url });
+    if (this.fault === "hang") return;
+    if (this.fault === "error") return reply(response, 500, "the cache is out of order");
+    const key = `${request.headers["cf-cache-namespace"]} ${request.headers.host}${request.url}`;
+    const value = this.values.get(key);
+    if (request.method === "PUT") {
+      this.values.set(key, body);
+      return reply(response, 204);
+    }
+    if (request.method === "PURGE") return reply(response, this.values.delete(key) ? 200 : 404);
+    if (!value) return reply(response, 504);
+    const at = value.indexOf("\r\n\r\n");
+    const headers = value.subarray(0, at).toString().split("\r\n").slice(1).map((line) => line.split(": "));
+    const kept = Buffer.from(value.subarray(at + 4));
+    if (this.fault === "corrupt") kept[kept.length - 1] ^= 1;
+    response.writeHead(200, { ...Object.fromEntries(headers), "cf-cache-status": "HIT" });
+    response.end(kept);
+  }
 }
 
 /** What the platform takes: bytes per message and per call, and messages per call; a message has up to 100 bytes of its own. */

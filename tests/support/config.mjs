@@ -50,7 +50,7 @@ const faked = (name, port) =>
   `(name = ${quote(name)}, external = (address = "127.0.0.1:${port}", http = (injectRequestHeaders = [(name = "x-binding", value = ${quote(name)})])))`;
 
 /** The text of the configuration; modules are embedded from its own folder, the entry script first. */
-export function configOf({ modules, port, fakes, objects, vars, assets, limit }) {
+export function configOf({ modules, port, fakes, objects, vars, assets, limit, cache }) {
   const date = compatibilityDate();
   const ordered = [...modules].sort((a, b) => a.endsWith(".wasm") - b.endsWith(".wasm"));
   const texts = Object.entries(vars).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`);
@@ -68,6 +68,7 @@ const config :Workerd.Config = (
     )),
     ${faked("STATE", fakes)},
     ${faked("OVERFLOW", fakes)},
+    ${cache ? `${faked("CACHE", fakes)},` : ""}
     ${assets ? assetsService : ""}
     (name = "objects", disk = (path = ${quote(objects)}, writable = true)),
     (name = "internet", network = (allow = ["public", "private"], tlsOptions = (trustBrowserCas = true))),
@@ -81,6 +82,7 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [${ordered.map(moduleOf).join(", ")}],
   compatibilityDate = "${date}",
+  ${cache ? `cacheApiOutbound = "CACHE",` : ""}
   bindings = [
     ${texts.join(",\n    ")},
     (name = "STATE", kvNamespace = "STATE"),

@@ -44,6 +44,8 @@ export async function startWorker({ origin = "", vars = {}, secrets = {} } = {})
     },
     /** Drops a Durable Object from memory; its storage stays. */
     evict: (binding, name) => worker.evictDurableObject(binding, { name }),
+    /** Starts a new isolate; what the platform keeps stays. */
+    reload: () => server.update((options) => ({ ...options })),
     /** Runs the cron handler. */
     scheduled: (cron = "*/5 * * * *") => worker.scheduled({ cron }),
     /** What the Worker logged so far. */

@@ -24,6 +24,7 @@ const RUNTIME = runtime.default ?? runtime;
  * @param {Record<string, string>} [options.vars]  added to those of the tests; secrets are vars here
  * @param {Kv} [options.kv]
  * @param {Queue} [options.queue]  with its `dead` queue, where it has one
+ * @param {import("./bindings.mjs").DataCentre} [options.cache]  what the Cache API speaks to; there is none otherwise
  * @param {string} [options.dir]  keeps the Durable Objects; a temporary folder that goes with `stop` otherwise
  * @param {number} [options.port]  a free one otherwise
  * @param {string} [options.bundle]  another bundle than the Worker's: a folder of `.js` and `.wasm`, the entry first by name
@@ -39,7 +40,7 @@ export async function start(options = {}) {
   const home = mkdtempSync(join(tmpdir(), "edgeloom-"));
   const dir = options.dir ?? join(home, "objects");
   mkdirSync(dir, { recursive: true });
-  const fakes = await serveBindings({ STATE: kv, OVERFLOW: queue });
+  const fakes = await serveBindings({ STATE: kv, OVERFLOW: queue, CACHE: options.cache });
   const modules = readdirSync(bundle).filter((name) => /\.(js|mjs|wasm)$/.test(name)).sort();
   for (const name of modules) copyFileSync(join(bundle, name), join(home, name));
 
@@ -58,6 +59,7 @@ export async function start(options = {}) {
       vars: { ORIGIN: origin, SITE, ...SECRETS, ...vars },
       assets: options.assets ? built("build/assets") : undefined,
       limit: options.limit ?? 1e9,
+      cache: options.cache !== undefined,
     });
     writeFileSync(join(home, "config.capnp"), text);
     // File descriptor 3 tells the ports once they are open.
