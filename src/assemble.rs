@@ -34,6 +34,11 @@ pub fn json_island(id: &str, json: &str, nonce: Option<&str>) -> String {
 
 /// In JSON these signs and everything outside ASCII stand in strings only, where `\uXXXX` means the same.
 fn push_json(out: &mut String, json: &str) {
+    // Mostly there is nothing to do.
+    if !json.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | 0x80..)) {
+        out.push_str(json);
+        return;
+    }
     for c in json.chars() {
         if matches!(c, '<' | '>' | '&') || !c.is_ascii() {
             for unit in c.encode_utf16(&mut [0; 2]) {

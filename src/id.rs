@@ -119,7 +119,7 @@ macro_rules! bytes16 {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(str::from_utf8(&hex(self.0)).unwrap_or_default())
             }
         }
 
@@ -138,6 +138,16 @@ bytes16! {
     DecisionId;
     /// Content address of a snapshot: the first 16 bytes of the SHA-256 of its payload.
     SnapshotVersion;
+}
+
+/// The digits of sixteen bytes, in lower case.
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut out = [0; 32];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    out
 }
 
 /// Either case; exactly 32 digits.

@@ -6,7 +6,7 @@
 
 import { problem } from "./origin.mjs";
 import { later } from "./outbox.mjs";
-import { factsOf, firstSnapshot, refresh } from "./page.mjs";
+import { factsOf, firstSnapshot, refresh, unpacked } from "./page.mjs";
 import { followPurges } from "./purges.mjs";
 import { personalise } from "./weave.mjs";
 
@@ -57,10 +57,11 @@ export function keepOwn(error) {
 }
 
 /** The parts in the order of `plan` in src/fragment.rs; those behind the last one that says something may be missing. */
-function parse(plan) {
-  if (plan === undefined) return undefined;
-  const [age, missing, html, timing, receipt, cookie] = plan[0].split("\0");
-  return { age, missing, html, timing, cookie, receipt, events: plan[1] };
+function parse(packed) {
+  if (packed === undefined) return undefined;
+  const { text, rest } = unpacked(packed);
+  const [age, missing, html, timing, receipt, cookie] = text.split("\0");
+  return { age, missing, html, timing, cookie, receipt, events: rest };
 }
 
 /** The page the slot is for: `path`, else the page of ours it is asked from, else the start page. Nothing where `path` is none. */

@@ -19,7 +19,8 @@ let sendingSince = 0;
  */
 export function later({ env, ctx, engine }, events) {
   if (events.length === 0) return;
-  if (waiting.length < MAX_WAITING) waiting.push(events);
+  // A copy: they are a part of something larger.
+  if (waiting.length < MAX_WAITING) waiting.push(events.slice());
   if (Date.now() - sendingSince < SENDING_MILLIS) return;
   sendingSince = Date.now();
   ctx.waitUntil(flush(env, engine));

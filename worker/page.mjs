@@ -4,7 +4,7 @@
 import { borrow, lend, mayBorrow } from "./datacentre.mjs";
 import { leaseOf, mayCut } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage, withoutReceipt } from "./origin.mjs";
-import { later } from "./outbox.mjs";
+import { joined, later } from "./outbox.mjs";
 import { arePurgesKnown, followPurges } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
 import { splice } from "./skeleton.mjs";
@@ -170,10 +170,7 @@ function serve(view, entry, response) {
   const { request, plan } = view;
   const csp = response?.headers.get("content-security-policy") ?? entry.csp;
   const body = splice(entry.skeleton, plan.slots, () => tailUnder(view, csp));
-  if (request.method === "GET") {
-    later(view, plan.reached);
-    for (const slot of plan.slots) if (slot.seen) later(view, slot.events);
-  }
+  if (request.method === "GET") later(view, eventsOf(plan));
   const tag = `W/"el.${entry.skeleton.tag}.${plan.variant}"`;
   // A new key of the visitor, or a nonce of this one answer, belong to no page that is there already.
   const isNew = plan.cookie !== "" || /'nonce-/i.test(csp ?? "");
@@ -190,6 +187,12 @@ function serve(view, entry, response) {
   return answer;
 }
 
+/** What a view of the page records, once it is known which slots it has. */
+function eventsOf({ slots, events, reached }) {
+  if (slots.every((slot) => slot.seen)) return events;
+  return joined([reached, ...slots.filter((slot) => slot.seen).map((slot) => slot.events)]);
+}
+
 /** What the decision may know of the request, one fact a line; the wasm reads them in this order. */
 export function factsOf(request, url = request.url, referer = request.headers.get("referer") ?? "") {
   const h = request.headers;
@@ -200,22 +203,38 @@ export function factsOf(request, url = request.url, referer = request.headers.ge
   ].join("\n");
 }
 
-/** The parts of a plan in the order of `Head` in src/page.rs; then selector, HTML, hints and length of the events of each slot. */
-function parse(plan) {
-  if (plan === undefined) return undefined;
-  const [text, events] = plan;
+/** A plan, as `plan` in src/page.rs describes it. What only has to get to its place stays bytes. */
+function parse(packed) {
+  if (packed === undefined) return undefined;
+  const { lengths, text, rest } = unpacked(packed);
+  const [tailBytes, reachedBytes, placesChars] = lengths;
   const parts = text.split("\0");
-  const [token, url, age, tail, timing, cookie, variant, life, reached] = parts;
-  let at = Number(reached);
-  let places = "";
+  const [token, url, age, timing, cookie, variant, life] = parts;
+  const n = (lengths.length - N_LENGTHS) / 2;
   const slots = [];
-  for (let i = 9; i + 3 < parts.length; i += 4) {
-    const end = at + Number(parts[i + 3]);
-    slots.push({ css: parts[i], html: parts[i + 1], hints: parts[i + 2], events: events.subarray(at, end), seen: false, open: 0, fault: false });
-    places += `\0${parts[i]}`;
-    at = end;
+  let at = 0;
+  const bytes = (length) => rest.subarray(at, (at += length));
+  for (let i = 0; i < n; i++) {
+    slots.push({ css: parts[N_TEXTS + n + i], html: bytes(lengths[N_LENGTHS + 2 * i]), hints: parts[N_TEXTS + i], events: NOTHING, seen: false, open: 0, fault: false });
   }
-  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, reached: events.subarray(0, Number(reached)), slots, places };
+  const tail = bytes(tailBytes);
+  const events = rest.subarray(at);
+  const reached = bytes(reachedBytes);
+  for (let i = 0; i < n; i++) slots[i].events = bytes(lengths[N_LENGTHS + 2 * i + 1]);
+  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, events, reached, slots, places: text.slice(text.length - placesChars) };
+}
+
+/** Lengths and texts of a page's plan before those of its slots. */
+const N_LENGTHS = 3;
+const N_TEXTS = 7;
+const NOTHING = new Uint8Array(0);
+const decoder = new TextDecoder();
+
+/** The parts of what the wasm says: see `Plan::packed` in src/page.rs. */
+export function unpacked(packed) {
+  const words = new Uint32Array(packed.buffer, 0, packed.byteLength >> 2);
+  const at = 8 + 4 * words[0];
+  return { lengths: words.subarray(2, 2 + words[0]), text: decoder.decode(packed.subarray(at, at + words[1])), rest: packed.subarray(at + words[1]) };
 }
 
 function isNavigation(request) {

@@ -7,8 +7,6 @@ import { isPlace } from "./weave.mjs";
 /** A larger page is not worth the memory: it streams. */
 export const MAX_BYTES = 1024 * 1024;
 
-const encoder = new TextEncoder();
-
 /**
  * @typedef {object} Skeleton
  * @property {(Uint8Array | { slot: number, end: number })[]} items  literals, and where the content of a slot begins; `end` is
@@ -117,8 +115,8 @@ function without(items, open) {
  * The page with its slots filled; a slot without HTML keeps its content, one inside a filled one is gone.
  *
  * @param {Skeleton} skeleton
- * @param {{ html: string, seen: boolean }[]} slots  HTML in ASCII; `seen` is set where the slot is on the page
- * @param {() => string} tailOf  the end of the page once it is known which slots were seen, ASCII; asked where there is one
+ * @param {{ html: Uint8Array, seen: boolean }[]} slots  `seen` is set where the slot is on the page
+ * @param {() => Uint8Array} tailOf  the end of the page once it is known which slots were seen; asked where there is one
  * @returns {Uint8Array}
  */
 export function splice(skeleton, slots, tailOf) {
@@ -135,7 +133,7 @@ export function splice(skeleton, slots, tailOf) {
     }
     const slot = slots[item.slot];
     slot.seen = found = true;
-    if (!slot.html) continue;
+    if (slot.html.length === 0) continue;
     pieces.push(slot.html);
     length += slot.html.length;
     i = item.end;
@@ -148,8 +146,7 @@ export function splice(skeleton, slots, tailOf) {
   const page = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
-    if (typeof piece === "string") encoder.encodeInto(piece, page.subarray(at));
-    else page.set(piece, at);
+    page.set(piece, at);
     at += piece.length;
   }
   return page;

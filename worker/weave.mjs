@@ -15,6 +15,8 @@ import { isNamed, versionOf } from "./version.mjs";
  */
 const unclosed = new Recent(1_000);
 const SINGLE_PAGES = 2;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 /** Elements whose content is no markup, or that are the page itself: nothing is ever put there. */
 const NEVER = new Set(["html", "head", "title", "script", "style", "textarea", "xmp", "iframe", "noembed", "noframes", "plaintext", "select", "option"]);
 
@@ -64,12 +66,12 @@ export async function weave(view, response) {
         if (page.watched) learn(view, version, page);
         noteEnd(view, version);
         // An open slot swallowed what follows: while the page is still here nobody has to see it.
-        page.spoilt = isInDoubt && isHeld(response) && slots.some((slot) => slot.html && slot.open > 0);
+        page.spoilt = isInDoubt && isHeld(response) && slots.some((slot) => slot.html.length > 0 && slot.open > 0);
         if (page.spoilt) return;
         if (seen.length === 0) return;
         if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
         const tail = tailUnder(view, csp);
-        if (tail) end.append(tail, { html: true });
+        if (tail.length > 0) end.append(decoder.decode(tail), { html: true });
       } catch (error) {
         console.error("page kept its end", String(error));
       }
@@ -85,13 +87,15 @@ export async function weave(view, response) {
 }
 
 /**
- * The end of a page, as far as its content security policy lets it. Of a slot that was not filled it tells no place and no
+ * The end of a page, in ASCII, as far as its content security policy lets it. Of a slot that was not filled it tells no place and no
  * receipt: what a script saw there would be counted for an arm that nobody was shown.
  */
 export function tailUnder({ plan, engine }, csp) {
   const unfilled = plan.slots.filter((slot) => !slot.seen || slot.open > 0);
-  const tail = unfilled.length > 0 && plan.tail.includes('"place":') ? plan.tail.replace(ISLAND, (_, open, told) => open + untold(told, unfilled)) : plan.tail;
-  return csp === null ? tail : (engine.ask((wasm) => wasm.tail(tail, csp)) ?? "");
+  if (unfilled.length === 0 && csp === null) return plan.tail;
+  const whole = decoder.decode(plan.tail);
+  const tail = unfilled.length > 0 && whole.includes('"place":') ? whole.replace(ISLAND, (_, open, told) => open + untold(told, unfilled)) : whole;
+  return encoder.encode(csp === null ? tail : (engine.ask((wasm) => wasm.tail(tail, csp)) ?? ""));
 }
 
 /** The decisions in the page, as src/page.rs writes them. */
@@ -136,7 +140,7 @@ function fill(element, slot, page) {
     if (!isPlace(element)) return;
     // Also where nothing is inserted: a slot that could not be filled must count on neither side of a comparison.
     if (page.watched) watch(element, slot, page);
-    if (slot.html) element.setInnerContent(slot.html, { html: true });
+    if (slot.html.length > 0) element.setInnerContent(decoder.decode(slot.html), { html: true });
     slot.seen = true;
   } catch (error) {
     page.failed = true;
@@ -147,7 +151,7 @@ function fill(element, slot, page) {
 /** Notes where a slot's element ends; throws for elements without an end, such as images, before anything is changed. */
 function watch(element, slot, page) {
   const { tagName } = element;
-  const depth = slot.html ? 1 : 0;
+  const depth = slot.html.length > 0 ? 1 : 0;
   element.onEndTag((end) => {
     page.inside -= depth;
     // The end of a parent also ends what was never closed, and what stood between them is lost.
@@ -166,7 +170,7 @@ function learn({ plan, address }, version, page) {
     console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css, new URL(address).pathname);
   }
   // With a slot that kept its content, nothing is known of what a filled one would do to the slots inside it.
-  const isWhole = plan.slots.every((slot) => slot.html || !slot.seen);
+  const isWhole = plan.slots.every((slot) => slot.html.length > 0 || !slot.seen);
   if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);
   sound.set(address, { version, left: isNamed(version) ? Infinity : UNWATCHED_VIEWS });
 }

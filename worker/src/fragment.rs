@@ -16,7 +16,7 @@ const MAX_NAMES: usize = 32;
 /// slot; its HTML, nothing where the page keeps its own; `Server-Timing`; the receipt for a caller who says when it was
 /// seen; `Set-Cookie`.
 pub fn plan(current: &Current, keyring: &Keyring, facts: &str, name: &str, moment: &Moment) -> Plan {
-    let mut plan = Plan { text: current.age().to_string(), events: Vec::new() };
+    let mut plan = Plan { text: current.age().to_string(), ..Plan::default() };
     let Some(snapshot) = current.snapshot else { return plan };
     plan.text.push(NUL);
     if snapshot.slots.iter().any(|slot| slot.id.as_str() == name) {
@@ -35,7 +35,7 @@ fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
     let served = source.serve(&visit);
     // Not on that page: nothing was decided, so nothing is to be remembered.
     let Some(choice) = served.choices().find(|(slot, _)| slot.id.as_str() == name) else { return };
-    let Plan { text, events } = plan;
+    let Plan { text, events, .. } = plan;
     text.push(NUL);
     let receipt = served.fill(choice, text, events).unwrap_or_default();
     let mut timing = String::new();

@@ -32,12 +32,13 @@ pub mod visitor;
 
 use bindings::settings;
 use edgeloom::event::Event;
-use js_sys::{Array, JsString, Promise, Uint8Array};
+use js_sys::Promise;
 use ledger::{Groups, deliver::deliver, root_call};
 use platform::{Context, Env, MessageBatch, Method, Request, Response, console_error, promise};
 use problem::Problem;
 use request::now_millis;
 use served::Moment;
+use std::cell::RefCell;
 use std::pin::Pin;
 use wasm_bindgen::prelude::*;
 
@@ -47,39 +48,47 @@ extern "C" {
     fn fill_random(bytes: &mut [u8]);
 }
 
-/// What a page view gets, as text and as the bytes of its events; see [`page::plan`]. Nothing where nothing can be decided.
+/// What a page view gets; see [`page::plan`] and [`page::Plan::packed`]. Nothing where nothing can be decided.
 #[wasm_bindgen]
-pub fn plan(env: &Env, facts: &str) -> Option<Array> {
+pub fn plan(env: &Env, facts: &str) -> Option<Vec<u8>> {
     let settings = settings(env);
     let keyring = settings.receipts.as_ref()?;
     let moment = moment();
     let state = snapshots::current(&settings, moment.now);
-    let plan = page::plan(&current(&state), keyring, &settings.loop_token, facts, &moment);
-    Some(pair(plan))
+    Some(page::plan(&current(&state), keyring, &settings.loop_token, facts, &moment).packed())
 }
 
 /// One slot of a page, in the form of a plan; see [`fragment::plan`]. Nothing where nothing can be decided.
 #[wasm_bindgen]
-pub fn fragment(env: &Env, facts: &str, slot: &str) -> Option<Array> {
+pub fn fragment(env: &Env, facts: &str, slot: &str) -> Option<Vec<u8>> {
     let settings = settings(env);
     let keyring = settings.receipts.as_ref()?;
     let moment = moment();
     let state = snapshots::current(&settings, moment.now);
-    Some(pair(fragment::plan(&current(&state), keyring, facts, slot, &moment)))
+    Some(fragment::plan(&current(&state), keyring, facts, slot, &moment).packed())
+}
+
+thread_local! {
+    /// Randomness of moments to come: asking for it takes longer than using it.
+    static ENTROPY: RefCell<Vec<[u8; 48]>> = const { RefCell::new(Vec::new()) };
 }
 
 fn moment() -> Moment {
-    let mut moment = Moment { now: now_millis(), entropy: [0; 48] };
-    fill_random(&mut moment.entropy);
-    moment
+    let kept = ENTROPY.with_borrow_mut(Vec::pop);
+    Moment { now: now_millis(), entropy: kept.unwrap_or_else(fresh_entropy) }
+}
+
+/// The first of many; the others are kept.
+fn fresh_entropy() -> [u8; 48] {
+    let mut fresh = [[0; 48]; 64];
+    fill_random(fresh.as_flattened_mut());
+    let [first, others @ ..] = fresh;
+    ENTROPY.with_borrow_mut(|kept| kept.extend(others));
+    first
 }
 
 fn current(state: &snapshots::State) -> page::Current<'_> {
     page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold }
-}
-
-fn pair(plan: page::Plan) -> Array {
-    Array::of2(&JsString::from(plan.text).into(), &Uint8Array::from(plan.events.as_slice()).into())
 }
 
 /// Whether an answer with these headers can be rewritten; see [`page::rewritable`].

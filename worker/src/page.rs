@@ -39,14 +39,36 @@ impl Current<'_> {
     }
 }
 
-/// What a page view gets.
+/// What a view gets, for one crossing of the border to JavaScript: few texts that are needed as such, and bytes that only
+/// have to get to their place.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// Parts split by NUL: head as in `Head`, then per slot its selector, its HTML, the hints of its `Link` header and
-    /// the length of its events.
+    /// How many bytes of each of the parts below, as their producer says.
+    pub lengths: Vec<usize>,
+    /// Texts split by NUL.
     pub text: String,
-    /// Events in their binary form: first those of reaching the page, then those of each slot that is served.
+    /// HTML and the like, one after another.
+    pub html: String,
+    /// Events in their binary form, one after another.
     pub events: Vec<u8>,
+}
+
+impl Plan {
+    /// Everything in one: the number of lengths, that of the bytes of text, and the lengths, each as 32 bits, little endian;
+    /// then text, HTML and events.
+    pub fn packed(&self) -> Vec<u8> {
+        let Self { lengths, text, html, events } = self;
+        let mut out = Vec::with_capacity(8 + 4 * lengths.len() + text.len() + html.len() + events.len());
+        // A page's slots and their HTML are far below 4 GB: the published snapshot they come from is at most 25 MB.
+        let word = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+        out.extend_from_slice(&word(lengths.len()));
+        out.extend_from_slice(&word(text.len()));
+        lengths.iter().for_each(|length| out.extend_from_slice(&word(*length)));
+        for part in [text.as_bytes(), html.as_bytes(), events] {
+            out.extend_from_slice(part);
+        }
+        out
+    }
 }
 
 /// What a plan says of the page as a whole, in this order; an empty part says nothing.
@@ -58,8 +80,6 @@ struct Head<'p> {
     url: Option<String>,
     /// `stale` or `cold`: see [`Current`].
     age: &'static str,
-    /// What is appended to a page in which a slot was found.
-    tail: String,
     /// `Server-Timing`.
     timing: String,
     /// `Set-Cookie`.
@@ -68,8 +88,6 @@ struct Head<'p> {
     variant: String,
     /// How long the page stands whose server does not say so, seconds.
     life_seconds: Option<u32>,
-    /// Bytes of events to record when the page was reached.
-    reached_bytes: usize,
 }
 
 impl Head<'_> {
@@ -77,39 +95,48 @@ impl Head<'_> {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let (url, cookie) = (text(&self.url), text(&self.cookie));
         let life = self.life_seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-        let parts = [self.token, &url, self.age, &self.tail, &self.timing, &cookie, &self.variant, &life];
-        let mut out = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum::<usize>() + 8);
-        for part in parts {
-            out.push_str(part);
-            out.push(NUL);
-        }
-        out.push_str(&self.reached_bytes.to_string());
-        out
+        [self.token, &url, self.age, &self.timing, &cookie, &self.variant, &life].join("\0")
     }
 }
 
 /// The plan of a page.
+///
+/// Lengths: of the tail, which is appended to a page in which a slot was found; of the events of reaching the page; of the
+/// selectors in the text, with the NUL before each; then of HTML and events of each slot. Texts: as in `Head`, the hints of
+/// each slot's `Link` header, the selectors of the slots. HTML: that of each slot, then the tail.
 pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> Plan {
     let facts = Facts::parse(facts);
     let address = facts.address();
     let mut head =
         Head { token: loop_token, url: address.without_token(), age: current.age(), ..Head::default() };
-    let mut slots = Slots::default();
+    let mut slots = Slots { lengths: vec![0; N_LENGTHS], ..Slots::default() };
     if let Some(snapshot) = current.snapshot {
         let source = Source { snapshot, keyring, moment };
         let request = Request { source, facts: &facts, address: &address };
         request.fill(&mut head, &mut slots);
     }
-    let mut text = head.text();
-    text.push_str(&slots.text);
-    Plan { text, events: slots.events }
+    let Slots { lengths, hints, places, html, events } = slots;
+    Plan { lengths, text: [head.text(), hints, places].concat(), html, events }
 }
+
+/// Lengths before those of slots.
+const N_LENGTHS: usize = 3;
 
 /// The parts of a plan that grow with its slots.
 #[derive(Default)]
 struct Slots {
-    text: String,
+    lengths: Vec<usize>,
+    hints: String,
+    places: String,
+    html: String,
     events: Vec<u8>,
+}
+
+impl Slots {
+    /// Lengths of the tail, of the events of reaching the page, and of the selectors.
+    fn set_lengths(&mut self, lengths: [usize; N_LENGTHS]) {
+        self.lengths.iter_mut().zip(lengths).for_each(|(to, length)| *to = length);
+    }
 }
 
 /// Everything a plan is made from.
@@ -130,8 +157,9 @@ impl Request<'_> {
         let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.fresh_key());
         if visit.is_watched {
             self.reached(&mut slots.events);
-            head.reached_bytes = slots.events.len();
         }
+        let reached_bytes = slots.events.len();
+        slots.set_lengths([0, reached_bytes, 0]);
         if !has_slots {
             return;
         }
@@ -139,15 +167,13 @@ impl Request<'_> {
         let (mut island, mut timing) = (String::new(), String::new());
         for choice in served.choices() {
             let place = &choice.0.css;
-            slots.text.push(NUL);
-            slots.text.push_str(place);
-            slots.text.push(NUL);
-            let before = slots.events.len();
-            let receipt = served.fill(choice, &mut slots.text, &mut slots.events);
-            slots.text.push(NUL);
-            slots.text.push_str(hints(choice));
-            slots.text.push(NUL);
-            slots.text.push_str(&(slots.events.len() - before).to_string());
+            slots.places.push(NUL);
+            slots.places.push_str(place);
+            slots.hints.push(NUL);
+            slots.hints.push_str(hints(choice));
+            let before = [slots.html.len(), slots.events.len()];
+            let receipt = served.fill(choice, &mut slots.html, &mut slots.events);
+            slots.lengths.extend([slots.html.len() - before[0], slots.events.len() - before[1]]);
             push_told(&mut island, choice, receipt.as_deref());
             if receipt.is_some() {
                 // For the script that sees it.
@@ -157,10 +183,12 @@ impl Request<'_> {
             island.push('}');
             push_timing(&mut timing, choice);
         }
-        head.tail = json_island(ISLAND, &served.told(visit.mode, &island), None);
+        let mut tail = json_island(ISLAND, &served.told(visit.mode, &island), None);
         if visit.mode != Mode::Contextual && visit.is_watched {
-            head.tail.push_str(BEACON);
+            tail.push_str(BEACON);
         }
+        slots.html.push_str(&tail);
+        slots.set_lengths([tail.len(), reached_bytes, slots.places.len()]);
         head.timing = timing_header(&timing);
         head.life_seconds = snapshot.life_at(address.path);
         head.variant = served.variant(visit.mode);

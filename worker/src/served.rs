@@ -165,12 +165,19 @@ impl<'s> Served<'s> {
     /// The decision as JSON, with the members of its `slots` from [`push_told`].
     pub fn told(&self, mode: Mode, slots: &str) -> String {
         // Identifiers and versions need no escaping.
-        format!(
-            r#"{{"snapshot":"{}","decision":"{}","mode":"{}","slots":{{{slots}}}}}"#,
-            self.decision.version,
-            self.decision.id,
-            mode.as_str()
-        )
+        let (version, decision) = (self.decision.version.to_string(), self.decision.id.to_string());
+        let parts = [
+            r#"{"snapshot":""#,
+            &version,
+            r#"","decision":""#,
+            &decision,
+            r#"","mode":""#,
+            mode.as_str(),
+            r#"","slots":{"#,
+            slots,
+            "}}",
+        ];
+        parts.concat()
     }
 }
 
