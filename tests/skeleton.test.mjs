@@ -393,7 +393,7 @@ test("a life that the configuration states counts where the origin states none a
 });
 
 test("marks that are cut, crossed or foreign lose no byte", () => {
-  const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html, seen: false })), () => "")).toString("latin1");
+  const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html: Buffer.from(html), seen: false })), () => new Uint8Array(0))).toString("latin1");
   const cutAt = (page) => parse(Buffer.from(page, "latin1"), "S");
   assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), "X"), "aXc");
   assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), ""), "abc");
