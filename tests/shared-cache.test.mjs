@@ -15,13 +15,26 @@ const CONTROL_PAIRS = 500;
 
 /** Each visitor must get the block of the own language and no other. */
 const LANGUAGES = ["de", "fr", "it", "es", "pt", "nl", "pl", "cs"];
+/** What caches can tell apart: by country and kind of device. */
+const PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
+const COARSE = ["DE", "FR", "JP"].flatMap((country) => [
+  { name: `desktop-${country}`, country, device: "desktop", agent: BROWSER["user-agent"] },
+  { name: `phone-${country}`, country, device: "phone", agent: PHONE },
+]);
 const CONFIG = {
   site: "test",
   privacy: { mode: "personal", consent: { cookie: "choice", measured: "statistics", personal: "marketing" } },
   goals: [{ id: "order", path: "/thanks" }],
-  audiences: LANGUAGES.map((id) => ({ id, when: { language: { $regex: `^${id}\\b` } } })),
-  blocks: LANGUAGES.map((id) => ({ id, template: `<a class="${id}" href="/thanks">${id}</a>` })),
-  slots: [{ id: "hero", paths: ["/page/*"], goal: "order", arms: LANGUAGES.map((id) => ({ block: id, audience: id })) }],
+  audiences: [...LANGUAGES.map((id) => ({ id, when: { language: { $regex: `^${id}\\b` } } })), ...COARSE.map(({ name, country, device }) => ({ id: name, when: { country, device } }))],
+  pages: [
+    { path: "/shared/*", life_seconds: 600, shared: true },
+    { path: "/own/*", life_seconds: 600 },
+  ],
+  blocks: [...LANGUAGES, ...COARSE.map(({ name }) => name)].map((id) => ({ id, template: `<a class="${id}" href="/thanks">${id}</a>` })),
+  slots: [
+    { id: "cta", paths: ["/shared/*", "/own/*"], goal: "order", arms: COARSE.map(({ name }) => ({ block: name, audience: name })) },
+    { id: "teaser", selector: "aside.teaser", paths: ["/shared/*"], goal: "order", policy: { assignment: "per_view" }, arms: LANGUAGES.map((id) => ({ block: id })) },
+    { id: "hero", paths: ["/page/*"], goal: "order", arms: LANGUAGES.map((id) => ({ block: id, audience: id })) }],
 };
 
 const TAG = '"version-1"';
@@ -55,7 +68,7 @@ let worker;
 let caches;
 before(async () => {
   if (skip) return;
-  origin = await startOrigin({ "/plain": PLAIN });
+  origin = await startOrigin({ "/plain": PLAIN, "/shared/page": html(HOME), "/shared/private": html(HOME, { "cache-control": "private" }), "/shared/vary": html(HOME, { vary: "Cookie" }), "/own/page": html(HOME) });
   for (const [name, page] of Object.entries(PAGES)) origin.route(`/page/${name}`, page);
   worker = await start({ origin: origin.url });
   await worker.publish(CONFIG);
@@ -150,4 +163,47 @@ test("a page without slots is stored as the origin allows, tag and all", { skip 
   }
   assert.equal(asked(), 1);
   assert.equal((await view({ "if-none-match": TAG })).status, 304);
+});
+
+/** A view of a page by a visitor of one kind; `i` tells visitors apart. */
+async function coarse(path, { country, agent }, i = 0) {
+  const headers = { ...BROWSER, "user-agent": agent, "cf-ipcountry": country, "accept-language": LANGUAGES[i % LANGUAGES.length], referer: `https://example.org/${i}` };
+  const answer = await fetch(`${caches.honest}${path}`, { headers: { ...headers, ...(i % 3 === 0 && { cookie: `visitor=${i}; choice=statistics|marketing` }) } });
+  const text = await answer.text();
+  return { text, headers: answer.headers, status: answer.headers.get(CACHE_STATUS), block: /data-edge-slot="cta" class="x"><a class="([\w-]+)"/.exec(text)?.[1] };
+}
+
+test("a page that is marked shared is kept by the cache, a variant for each country and kind of device", { skip }, async () => {
+  // Until the Worker has the page.
+  await until(() => coarse("/shared/page", COARSE[0], 1), ({ headers }) => /^public/.test(headers.get("cache-control")));
+  const texts = new Map();
+  const statuses = [];
+  for (let i = 0; i < 600; i++) {
+    const kind = COARSE[(i * 7) % COARSE.length];
+    const { text, headers, status, block } = await coarse("/shared/page", kind, i);
+    assert.equal(block, kind.name);
+    assert.doesNotMatch(text, /_el=|"receipt"|beacon/);
+    assert.equal(headers.get("set-cookie"), null);
+    assert.match(headers.get("cache-control"), /^public, max-age=0, s-maxage=\d+$/);
+    assert.equal(texts.get(kind.name) ?? text, text, "one page for all of a kind");
+    texts.set(kind.name, text);
+    statuses.push(status);
+  }
+  assert.equal(texts.size, COARSE.length);
+  assert.equal(statuses.filter((status) => status !== "HIT").length, COARSE.length - 1);
+});
+
+test("what the origin forbids, or nobody marked, is not shared", { skip }, async () => {
+  for (const path of ["/shared/private", "/shared/vary", "/own/page"]) {
+    for (let i = 0; i < 6; i++) {
+      const { headers, status } = await coarse(path, COARSE[i % COARSE.length], i);
+      assert.match(headers.get("cache-control"), /^private/, path);
+      assert.notEqual(status, "HIT", path);
+    }
+  }
+});
+
+test("scripts get the page of the origin, whatever the cache has for visitors", { skip }, async () => {
+  const answer = await fetch(`${caches.honest}/shared/page`, { headers: { ...BROWSER, "cf-ipcountry": "DE", "sec-fetch-dest": "empty" } });
+  assert.doesNotMatch(await answer.text(), /edgeloom-decisions/);
 });

@@ -17,6 +17,9 @@ import { personalise, tailUnder, weave } from "./weave.mjs";
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
 
+/** As in src/seed.rs. */
+const HOUR_MILLIS = 3_600_000;
+
 const verdicts = new Recent(256);
 
 /**
@@ -184,7 +187,23 @@ function serve(view, entry, response) {
   // Only here it is known before the first byte which slots the page has.
   for (const slot of plan.slots) if (slot.seen && slot.hints) answer.headers.append("link", slot.hints);
   personalise(answer.headers, plan);
+  if (plan.isShared && !response) share(answer.headers, entry);
   return answer;
+}
+
+/** The facts that `Facts::coarse` in src/visitor.rs leaves, and what tells a view of the page from other uses of its address. */
+const SHARED_BY = "User-Agent, CF-IPCountry, Sec-Fetch-Dest, Accept";
+
+/**
+ * A page that everybody with the same country and kind of device gets: caches in front may keep it as long as the origin's
+ * own stands, and never beyond the hour, with which decisions change.
+ */
+function share(headers, { lease }) {
+  const now = Date.now();
+  const seconds = Math.floor((Math.min(lease?.freshUntil ?? 0, now - (now % HOUR_MILLIS) + HOUR_MILLIS) - now) / 1_000);
+  if (!lease?.forAll || seconds <= 0) return;
+  headers.set("cache-control", `public, max-age=0, s-maxage=${seconds}`);
+  headers.append("vary", SHARED_BY);
 }
 
 /** What a view of the page records, once it is known which slots it has. */
@@ -199,7 +218,7 @@ export function factsOf(request, url = request.url, referer = request.headers.ge
   const get = (name) => h.get(name) ?? "";
   return [
     url, get("user-agent"), get("accept-language"), referer, get("cookie"), get("sec-gpc"), get("dnt"),
-    get("sec-purpose") || get("purpose"), request.cf?.country ?? "",
+    get("sec-purpose") || get("purpose"), request.cf?.country ?? "", get("cf-ipcountry"),
   ].join("\n");
 }
 
@@ -209,7 +228,7 @@ function parse(packed) {
   const { lengths, text, rest } = unpacked(packed);
   const [tailBytes, reachedBytes, placesChars] = lengths;
   const parts = text.split("\0");
-  const [token, url, age, timing, cookie, variant, life] = parts;
+  const [token, url, age, timing, cookie, variant, life, shared] = parts;
   const n = (lengths.length - N_LENGTHS) / 2;
   const slots = [];
   let at = 0;
@@ -221,12 +240,12 @@ function parse(packed) {
   const events = rest.subarray(at);
   const reached = bytes(reachedBytes);
   for (let i = 0; i < n; i++) slots[i].events = bytes(lengths[N_LENGTHS + 2 * i + 1]);
-  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, events, reached, slots, places: text.slice(text.length - placesChars) };
+  return { token, url, age, tail, timing, cookie, variant, lifeMillis: life === "" ? undefined : Number(life) * 1_000, isShared: shared !== "", events, reached, slots, places: text.slice(text.length - placesChars) };
 }
 
 /** Lengths and texts of a page's plan before those of its slots. */
 const N_LENGTHS = 3;
-const N_TEXTS = 7;
+const N_TEXTS = 8;
 const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder();
 

@@ -1,10 +1,10 @@
 //! Everything that can be said about a file without a connection: read, parse, sanitise, compile.
 
-use crate::meaning;
 use crate::parse::parse;
 use crate::problem::{Code, Problem, Stop};
 use crate::sanitise::sanitise;
 use crate::source::{Outline, Source};
+use crate::{meaning, pages};
 use edgeloom::snapshot::wire::Config;
 use std::path::Path;
 
@@ -40,6 +40,10 @@ pub fn check(path: &Path) -> Result<Checked, Stop> {
                     .helped(Some(cleaned.changes.join("\n")))
                     .about(cleaned.pointer),
             );
+        }
+        for (pointer, message) in pages::advice(config) {
+            let span = outline.span(&pointer);
+            problems.push(Problem::advice(Code::Meaning, &message).at(span, "here").about(pointer));
         }
         problems.extend(meaning::problems(config, &source, &outline));
     }

@@ -10,6 +10,7 @@ mod check;
 mod diff;
 mod init;
 mod meaning;
+mod pages;
 mod parse;
 mod plan;
 mod problem;

@@ -240,7 +240,7 @@ impl Compiler {
             let pointer = format!("/pages/{i}/life_seconds");
             let life_seconds = self.in_range(&pointer, Some(page.life_seconds), 0, 0, MAX_LIFE_SECONDS);
             match Pattern::parse(&page.path) {
-                Ok(path) => made.push(Page { path, life_seconds }),
+                Ok(path) => made.push(Page { path, life_seconds, is_shared: page.shared }),
                 Err(error) => self.error(format!("/pages/{i}/path"), error),
             }
         }

@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub shards: u8,
     /// Other origins that may send events.
     pub origins: Vec<String>,
-    /// How long pages stand whose server does not say so.
+    /// What is known of pages beside their slots.
     pub pages: Vec<Page>,
     /// What counts as success.
     pub goals: Vec<Goal>,
@@ -52,13 +52,15 @@ pub struct Snapshot {
     pub audiences: AudienceSet,
 }
 
-/// How long pages stand.
+/// What is known of pages beside their slots.
 #[derive(Debug)]
 pub struct Page {
     /// Pages like this.
     pub path: Pattern,
-    /// Seconds, 0–86,400.
+    /// How long they stand where their server does not say so, seconds, 0–86,400.
     pub life_seconds: u32,
+    /// Whether everybody with the same country and kind of device gets the same page.
+    pub is_shared: bool,
 }
 
 /// What counts as success.
@@ -146,10 +148,10 @@ impl Snapshot {
         self.slots.iter().enumerate().find(|(_, slot)| slot.id == *id)
     }
 
-    /// How long a page stands whose server does not say so, seconds.
+    /// What is known of a page beside its slots.
     #[must_use]
-    pub fn life_at(&self, path: &str) -> Option<u32> {
-        self.pages.iter().find(|page| page.path.matches(path)).map(|page| page.life_seconds)
+    pub fn page_at(&self, path: &str) -> Option<&Page> {
+        self.pages.iter().find(|page| page.path.matches(path))
     }
 
     /// The goals that reaching a page fulfils.

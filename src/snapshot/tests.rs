@@ -97,7 +97,10 @@ fn the_first_entry_for_a_page_says_how_long_it_stands() {
     let pages = json!([{ "path": "/a/b", "life_seconds": 5 }, { "path": "/a/*", "life_seconds": 60 }]);
     let published = Published { config: config(|c| c["pages"] = pages), learned: Vec::new() };
     let (snapshot, _) = compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
-    assert_eq!(["/a/b", "/a/c", "/b"].map(|path| snapshot.life_at(path)), [Some(5), Some(60), None]);
+    assert_eq!(
+        ["/a/b", "/a/c", "/b"].map(|path| snapshot.page_at(path).map(|page| page.life_seconds)),
+        [Some(5), Some(60), None]
+    );
 }
 
 #[test]

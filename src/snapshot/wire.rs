@@ -144,6 +144,10 @@ pub struct Page {
     pub path: String,
     /// How long a copy may be shown to anybody without asking the server, seconds, 0–86400.
     pub life_seconds: u32,
+    /// Whether everybody with the same country and kind of device gets the same page, so that caches in front may keep it.
+    /// Nothing else of a visit is known there, and nothing is counted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
 }
 
 /// A named rule over the context.

@@ -88,6 +88,8 @@ struct Head<'p> {
     variant: String,
     /// How long the page stands whose server does not say so, seconds.
     life_seconds: Option<u32>,
+    /// Whether everybody with the same country and kind of device gets the same page.
+    is_shared: bool,
 }
 
 impl Head<'_> {
@@ -95,7 +97,8 @@ impl Head<'_> {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let (url, cookie) = (text(&self.url), text(&self.cookie));
         let life = self.life_seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-        [self.token, &url, self.age, &self.timing, &cookie, &self.variant, &life].join("\0")
+        let shared = if self.is_shared { "shared" } else { "" };
+        [self.token, &url, self.age, &self.timing, &cookie, &self.variant, &life, shared].join("\0")
     }
 }
 
@@ -154,6 +157,10 @@ impl Request<'_> {
         if !has_slots && snapshot.goals_at(address.path).next().is_none() {
             return;
         }
+        let page = snapshot.page_at(address.path);
+        head.life_seconds = page.map(|page| page.life_seconds);
+        head.is_shared = page.is_some_and(|page| page.is_shared);
+        let facts = if head.is_shared { &facts.coarse() } else { *facts };
         let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.fresh_key());
         if visit.is_watched {
             self.reached(&mut slots.events);
@@ -163,7 +170,7 @@ impl Request<'_> {
         if !has_slots {
             return;
         }
-        let served = source.serve(&visit);
+        let served = if head.is_shared { source.serve_alike(&visit.context) } else { source.serve(&visit) };
         let (mut island, mut timing) = (String::new(), String::new());
         for choice in served.choices() {
             let place = &choice.0.css;
@@ -190,7 +197,6 @@ impl Request<'_> {
         slots.html.push_str(&tail);
         slots.set_lengths([tail.len(), reached_bytes, slots.places.len()]);
         head.timing = timing_header(&timing);
-        head.life_seconds = snapshot.life_at(address.path);
         head.variant = served.variant(visit.mode);
         head.cookie = visit.set_cookie;
     }

@@ -9,7 +9,7 @@ use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::id::DecisionId;
 use edgeloom::receipt::{Flags, Keyring, Receipt};
-use edgeloom::seed::{HOUR_MILLIS, Seed};
+use edgeloom::seed::{HOUR_MILLIS, Purpose, Seed, hash};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
@@ -49,6 +49,9 @@ impl Moment {
     }
 }
 
+/// With a holdout of a half, one of a million hours would still be held out.
+const MAX_DRAWS: u64 = 20;
+
 /// What every decision of a request is made from.
 #[derive(Clone, Copy)]
 pub struct Source<'s> {
@@ -75,6 +78,20 @@ impl<'s> Source<'s> {
             }
         };
         self.decided(&visit.context, seed, visit.is_watched)
+    }
+
+    /// The decision for everybody of a country and kind of device, the same for an hour. None of them is held out, unless
+    /// everybody is: there is nothing to compare them with, for nothing is counted.
+    pub fn serve_alike(self, context: &Context) -> Served<'s> {
+        let Self { snapshot, moment, .. } = self;
+        let country = context.country.as_deref().unwrap_or_default();
+        let bucket = hash(Purpose::Decision, &[country.as_bytes(), context.device.as_str().as_bytes()]);
+        let serve = |nth: u64| {
+            let seed = Seed::contextual(&snapshot.site, moment.now, bucket.wrapping_add(nth));
+            self.decided(context, seed, false)
+        };
+        (1..MAX_DRAWS)
+            .fold(serve(0), |served, nth| if served.decision.held_out { serve(nth) } else { served })
     }
 
     /// The decision for a seed.
@@ -215,4 +232,42 @@ pub fn push_timing(timing: &mut String, (slot, choice): (&Slot, &Choice)) {
 /// The value of `Server-Timing`.
 pub fn timing_header(timing: &str) -> String {
     server_timing(&[Timing { name: "edgeloom", duration_millis: None, description: Some(timing) }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeloom::snapshot::{compile, store, wire};
+    use serde_json::json;
+
+    fn with_holdout(share: f64) -> Snapshot {
+        let config = json!({
+            "site": "shop",
+            "holdout": { "share": share },
+            "goals": [{ "id": "order" }],
+            "slots": [{ "id": "a", "goal": "order", "arms": [{ "id": "x" }, { "id": "y" }] }],
+        });
+        let config = serde_json::from_value(config).unwrap();
+        let published = wire::Published { config, learned: Vec::new() };
+        compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap()).0
+    }
+
+    /// Whether the desktops of a number of countries are held out.
+    fn held_out(share: f64) -> Vec<bool> {
+        let snapshot = with_holdout(share);
+        let keyring = Keyring::parse("1:0123456789abcdef0123456789abcdef").unwrap();
+        let moment = Moment { now: 1_700_000_000_000, entropy: [7; 48] };
+        let source = Source { snapshot: &snapshot, keyring: &keyring, moment: &moment };
+        let of = |n: u8| {
+            let country = Some(format!("{}{}", char::from(b'A' + n / 26), char::from(b'A' + n % 26)));
+            source.serve_alike(&Context { country, ..Context::default() }).decision.held_out
+        };
+        (0..100).map(of).collect()
+    }
+
+    #[test]
+    fn where_all_get_the_same_nobody_is_held_out_unless_everybody_is() {
+        assert!(!held_out(0.5).contains(&true));
+        assert!(!held_out(1.0).contains(&false));
+    }
 }

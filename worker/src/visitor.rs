@@ -37,6 +37,8 @@ pub struct Facts<'r> {
     pub purpose: &'r str,
     /// ISO country of the connection, or nothing.
     pub country: &'r str,
+    /// `CF-IPCountry`: the same, as caches in front may know it.
+    pub country_header: &'r str,
 }
 
 impl<'r> Facts<'r> {
@@ -54,7 +56,15 @@ impl<'r> Facts<'r> {
             dnt: next(),
             purpose: next(),
             country: next(),
+            country_header: next(),
         }
+    }
+
+    /// What is known where many get the same page: the address, the kind of device, and the country as a header tells it,
+    /// since caches tell their variants apart by headers.
+    pub fn coarse(&self) -> Self {
+        let Self { url, user_agent, purpose, country_header, .. } = *self;
+        Self { url, user_agent, purpose, country: country_header, country_header, ..Self::default() }
     }
 
     /// Whether the browser only fetches ahead; nobody may ever see this page.
