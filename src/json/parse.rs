@@ -41,7 +41,7 @@ impl Reader<'_> {
         let before = self.text.as_bytes().get(..self.at).unwrap_or_default();
         let line = before.split(|byte| *byte == b'\n');
         let (lines, column) = line.fold((0, 0), |(lines, _), line| (lines + 1, line.len() + 1));
-        JsonError(format!("{what} at line {lines} column {column}"))
+        JsonError::new(format!("{what} at line {lines} column {column}"))
     }
 
     fn peek(&self) -> Option<u8> {

@@ -1,308 +1,230 @@
-//! From a `Value` to a typed shape: serde's derived readers, told only what our shapes ask for.
+//! From a `Value` to a typed shape: each type fills itself in place, and one function fills all structs by a table of their
+//! fields.
 //!
-//! Less generous than `serde_json`'s own: an object is never read from a list, nor a number from a text. What is never
-//! called is never compiled, and what is refused is said in words of our own.
+//! serde derives a reader of its own for every type, twice the code of all this for a dozen of them. An unknown field is
+//! skipped here; who wants to refuse it compares what was sent with what came back.
 
 use super::JsonError;
-use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
-};
+use crate::sorted::SortedMap;
 use serde_json::{Map, Value};
-use std::fmt::Display;
 
-impl de::Error for JsonError {
-    #[inline(never)]
-    fn custom<T: Display>(message: T) -> Self {
-        Self(message.to_string())
-    }
-
-    #[cold]
-    fn invalid_type(found: Unexpected, wanted: &dyn Expected) -> Self {
-        Self(format!("expected {wanted}, found {}", word(&found)))
-    }
-
-    #[cold]
-    fn invalid_value(found: Unexpected, wanted: &dyn Expected) -> Self {
-        Self(format!("expected {wanted}, found another {}", word(&found)))
-    }
+/// A type that JSON can fill. What serde derives reads the same from other formats.
+pub trait Shape {
+    /// Becomes what the value says.
+    ///
+    /// # Errors
+    /// A value of another shape; what was to be filled is then neither the old nor the new.
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError>;
 }
 
-/// A word for what was found; the standard one would format floats, which is a lot of code.
-const fn word(found: &Unexpected) -> &'static str {
-    match found {
-        Unexpected::Unit => "null",
-        Unexpected::Bool(_) => "truth value",
-        Unexpected::Unsigned(_) | Unexpected::Signed(_) | Unexpected::Float(_) => "number",
-        Unexpected::Str(_) | Unexpected::Char(_) => "text",
-        Unexpected::Seq => "list",
-        Unexpected::Map => "object",
-        _ => "kind of value",
-    }
-}
-
-/// A value, or a part of one, as something to read from.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'de>(pub(super) &'de Value);
-
-impl<'de> Part<'de> {
-    #[cold]
-    #[inline(never)]
-    fn refused(self, wanted: &dyn Expected) -> JsonError {
-        let found = match self.0 {
-            Value::Null => Unexpected::Unit,
-            Value::Bool(truth) => Unexpected::Bool(*truth),
-            Value::Number(_) => Unexpected::Float(0.0),
-            Value::String(text) => Unexpected::Str(text),
-            Value::Array(_) => Unexpected::Seq,
-            Value::Object(_) => Unexpected::Map,
-        };
-        de::Error::invalid_type(found, wanted)
-    }
-}
-
-/// Readers of one kind of value: what fits is shown, anything else is refused.
-macro_rules! reads {
-    ($($reader:ident $of:ident $shows:ident)*) => {$(
-        fn $reader<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-            match self.0.$of() {
-                Some(found) => visitor.$shows(found),
-                None => Err(self.refused(&visitor)),
+/// Makes structs a [`Shape`]: in front of the semicolon the fields that have to be there, behind it those that may be missing,
+/// which then stay as they are.
+macro_rules! fields {
+    ($($of:ident { $($needed:ident),*; $($field:ident),* })*) => {$(
+        impl $crate::json::Shape for $of {
+            fn fill(&mut self, value: &serde_json::Value) -> Result<(), $crate::json::JsonError> {
+                const NEEDED: &[&str] = &[$(stringify!($needed)),*];
+                const NAMES: &[&str] = &[$(stringify!($needed),)* $(stringify!($field)),*];
+                let Self { $($needed,)* $($field),* } = self;
+                let places: &mut [&mut dyn $crate::json::Shape] = &mut [$($needed,)* $($field),*];
+                $crate::json::fill_fields(value, concat!("struct ", stringify!($of)), (NAMES, NEEDED.len()), places)
             }
         }
     )*};
 }
 
-impl<'de> Deserializer<'de> for Part<'de> {
-    type Error = JsonError;
+/// Makes an enum of words a [`Shape`].
+macro_rules! words {
+    ($($of:ident { $($word:literal $variant:ident),* $(,)? })*) => {$(
+        impl $crate::json::Shape for $of {
+            fn fill(&mut self, value: &serde_json::Value) -> Result<(), $crate::json::JsonError> {
+                let variants = [$(Self::$variant),*];
+                let place = $crate::json::word(value, concat!("enum ", stringify!($of)), &[$($word),*])?;
+                variants.get(place).into_iter().for_each(|variant| *self = *variant);
+                Ok(())
+            }
+        }
+    )*};
+}
 
-    reads! {
-        deserialize_bool as_bool visit_bool
-        deserialize_i8 as_i64 visit_i64
-        deserialize_i16 as_i64 visit_i64
-        deserialize_i32 as_i64 visit_i64
-        deserialize_i64 as_i64 visit_i64
-        deserialize_u8 as_u64 visit_u64
-        deserialize_u16 as_u64 visit_u64
-        deserialize_u32 as_u64 visit_u64
-        deserialize_u64 as_u64 visit_u64
-        deserialize_f32 as_f64 visit_f64
-        deserialize_f64 as_f64 visit_f64
-        deserialize_char as_str visit_str
-        deserialize_str as_str visit_str
-        deserialize_string as_str visit_str
-        deserialize_identifier as_str visit_str
-    }
+pub(crate) use {fields, words};
 
-    /// Only `Value` itself asks for anything.
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        match self.0 {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(truth) => visitor.visit_bool(*truth),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => visitor.visit_u64(number),
-                (_, Some(number)) => visitor.visit_i64(number),
-                _ => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
-            },
-            Value::String(text) => visitor.visit_str(text),
-            Value::Array(_) => self.deserialize_seq(visitor),
-            Value::Object(_) => self.deserialize_map(visitor),
+/// Fills the fields of a struct: their names with the number of those that have to be there, and their places in the same
+/// order.
+pub(crate) fn fill_fields(
+    value: &Value,
+    wanted: &str,
+    (names, n_needed): (&[&str], usize),
+    places: &mut [&mut dyn Shape],
+) -> Result<(), JsonError> {
+    let fields = object(value, wanted)?;
+    for (position, (name, place)) in names.iter().zip(places).enumerate() {
+        match fields.get(*name) {
+            Some(value) => place.fill(value).map_err(|error| error.below(name))?,
+            None if position < n_needed => return Err(JsonError::new(format!("missing field `{name}`"))),
+            None => {}
         }
     }
+    Ok(())
+}
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+/// The one of some words that a value is, as its place among them.
+pub(crate) fn word(value: &Value, wanted: &str, words: &[&str]) -> Result<usize, JsonError> {
+    let (word, content) = variant(value, wanted)?;
+    let place = words.iter().position(|own| *own == word).ok_or_else(|| unknown(word, words))?;
+    if content.is_null() { Ok(place) } else { Err(refused(content, "a word alone")) }
+}
+
+/// One of several: its name, and what it holds; a word alone holds nothing.
+pub(crate) fn variant<'v>(value: &'v Value, wanted: &str) -> Result<(&'v str, &'v Value), JsonError> {
+    let only = |fields: &'v Map<String, Value>| fields.iter().next().filter(|_| fields.len() == 1);
+    match value {
+        Value::String(name) => Some((name, &Value::Null)),
+        _ => value.as_object().and_then(only),
     }
+    .map(|(name, content)| (name.as_str(), content))
+    .ok_or_else(|| refused(value, wanted))
+}
 
-    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        let Value::Array(items) = self.0 else { return Err(self.refused(&visitor)) };
-        let mut items = Items(items.iter());
-        let read = visitor.visit_seq(&mut items)?;
-        match items.0.len() {
-            0 => Ok(read),
-            surplus => Err(JsonError(format!("{surplus} more in the list than expected"))),
+/// The refusal of a word that is not among those there are.
+#[cold]
+pub(crate) fn unknown(word: &str, words: &[&str]) -> JsonError {
+    let expected = match words {
+        [one, other] => format!("`{one}` or `{other}`"),
+        _ => format!("one of `{}`", words.join("`, `")),
+    };
+    JsonError::new(format!("unknown variant `{word}`, expected {expected}"))
+}
+
+#[cold]
+#[inline(never)]
+fn refused(value: &Value, wanted: &str) -> JsonError {
+    let found = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "truth value",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    };
+    JsonError::new(format!("expected {wanted}, found {found}"))
+}
+
+fn object<'v>(value: &'v Value, wanted: &str) -> Result<&'v Map<String, Value>, JsonError> {
+    value.as_object().ok_or_else(|| refused(value, wanted))
+}
+
+/// Goes through the items of a list.
+fn each_item(value: &Value, take: &mut dyn FnMut(&Value) -> Result<(), JsonError>) -> Result<(), JsonError> {
+    let items = value.as_array().ok_or_else(|| refused(value, "a sequence"))?;
+    for (position, item) in items.iter().enumerate() {
+        take(item).map_err(|error| error.below(&position.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Goes through the pairs of an object.
+fn each_pair(
+    value: &Value,
+    take: &mut dyn FnMut(&str, &Value) -> Result<(), JsonError>,
+) -> Result<(), JsonError> {
+    for (name, value) in object(value, "a map")? {
+        take(name, value).map_err(|error| error.below(name))?;
+    }
+    Ok(())
+}
+
+/// A whole number from 0 to `most`.
+fn whole(value: &Value, most: u64, wanted: &str) -> Result<u64, JsonError> {
+    let number = value.as_u64().ok_or_else(|| refused(value, wanted))?;
+    if number > most {
+        Err(JsonError::new(format!("expected {wanted}, found another number")))
+    } else {
+        Ok(number)
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($of:ident)*) => {$(
+        impl Shape for $of {
+            fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+                *self = whole(value, u64::from(Self::MAX), stringify!($of))? as Self;
+                Ok(())
+            }
         }
-    }
+    )*};
+}
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, JsonError> {
-        self.deserialize_seq(visitor)
-    }
+whole_numbers! { u8 u16 u32 u64 }
 
-    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        let Value::Object(pairs) = self.0 else { return Err(self.refused(&visitor)) };
-        visitor.visit_map(Pairs { rest: pairs.iter(), value: &Value::Null })
-    }
-
-    /// Shown as the list of the fields it should have: what serde derives for lists is half of what it derives for maps,
-    /// where names come in any order, and some twice.
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        names: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
-        let Value::Object(object) = self.0 else { return Err(self.refused(&visitor)) };
-        let mut fields = Fields { names: names.iter(), object, missing: None };
-        visitor.visit_seq(&mut fields).map_err(|error| fields.blame(error))
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
-        match self.0 {
-            Value::String(name) => visitor.visit_enum(Variant { name, content: &Value::Null }),
-            Value::Object(fields) if fields.len() == 1 => match fields.iter().next() {
-                Some((name, content)) => visitor.visit_enum(Variant { name, content }),
-                None => Err(self.refused(&visitor)),
-            },
-            _ => Err(self.refused(&visitor)),
+macro_rules! alike {
+    ($($of:ident $as:ident $wanted:literal)*) => {$(
+        impl Shape for $of {
+            fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+                *self = value.$as().ok_or_else(|| refused(value, $wanted))?.into();
+                Ok(())
+            }
         }
-    }
-
-    /// Nothing is shown of what nobody wants.
-    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        visitor.visit_unit()
-    }
-
-    serde::forward_to_deserialize_any! { i128 u128 bytes byte_buf unit unit_struct tuple_struct }
+    )*};
 }
 
-/// The items of a list.
-struct Items<'de>(std::slice::Iter<'de, Value>);
+alike! { bool as_bool "a boolean" i64 as_i64 "i64" f64 as_f64 "f64" String as_str "a string" }
 
-impl<'de> SeqAccess<'de> for &mut Items<'de> {
-    type Error = JsonError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, JsonError> {
-        self.0.next().map(|item| seed.deserialize(Part(item))).transpose()
+impl Shape for Value {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        self.clone_from(value);
+        Ok(())
     }
 }
 
-/// The fields of an object in the order of a shape.
-struct Fields<'de> {
-    names: std::slice::Iter<'static, &'static str>,
-    object: &'de Map<String, Value>,
-    /// The field asked for last, where there is none of that name.
-    missing: Option<&'static str>,
-}
-
-impl<'de> Fields<'de> {
-    fn next(&mut self) -> Option<Part<'de>> {
-        let name = *self.names.next()?;
-        let value = self.object.get(name);
-        self.missing = value.is_none().then_some(name);
-        value.map(Part)
-    }
-
-    /// A reader that finds no field gives up at once, unless it has a default.
-    #[cold]
-    fn blame(&self, error: JsonError) -> JsonError {
-        self.missing.map_or(error, |name| JsonError(format!("missing field `{name}`")))
+impl<T: Shape + Default> Shape for Option<T> {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        *self = None;
+        if value.is_null() { Ok(()) } else { self.insert(T::default()).fill(value) }
     }
 }
 
-impl<'de> SeqAccess<'de> for &mut Fields<'de> {
-    type Error = JsonError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, JsonError> {
-        self.next().map(|part| seed.deserialize(part)).transpose()
+impl<T: Shape + Default> Shape for Vec<T> {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        self.clear();
+        each_item(value, &mut |value| {
+            let mut item = T::default();
+            item.fill(value)?;
+            self.push(item);
+            Ok(())
+        })
     }
 }
 
-/// The pairs of an object, and the value whose name was read last.
-struct Pairs<'de> {
-    rest: serde_json::map::Iter<'de>,
-    value: &'de Value,
-}
-
-impl<'de> MapAccess<'de> for Pairs<'de> {
-    type Error = JsonError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, JsonError> {
-        let Some((name, value)) = self.rest.next() else { return Ok(None) };
-        self.value = value;
-        seed.deserialize(Name(name)).map(Some)
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, JsonError> {
-        seed.deserialize(Part(self.value))
+impl Shape for [f64; 2] {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        let mut items = Vec::new();
+        items.fill(value)?;
+        let n_items = items.len();
+        *self = items.try_into().map_err(|_| match n_items.checked_sub(2) {
+            Some(surplus) => JsonError::new(format!("{surplus} more in the list than expected")),
+            None => JsonError::new(format!("invalid length {n_items}, expected an array of length 2")),
+        })?;
+        Ok(())
     }
 }
 
-/// The name of a field or a variant.
-struct Name<'de>(&'de str);
-
-impl<'de> Deserializer<'de> for Name<'de> {
-    type Error = JsonError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        visitor.visit_str(self.0)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-        unit_struct newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-/// One of several: its name, and what it holds.
-struct Variant<'de> {
-    name: &'de str,
-    content: &'de Value,
-}
-
-impl<'de> EnumAccess<'de> for Variant<'de> {
-    type Error = JsonError;
-    type Variant = Part<'de>;
-
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Part<'de>), JsonError> {
-        Ok((seed.deserialize(Name(self.name))?, Part(self.content)))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Part<'de> {
-    type Error = JsonError;
-
-    fn unit_variant(self) -> Result<(), JsonError> {
-        if self.0.is_null() { Ok(()) } else { Err(self.refused(&"a word alone")) }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, JsonError> {
-        seed.deserialize(self)
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, JsonError> {
-        self.deserialize_seq(visitor)
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, JsonError> {
-        self.deserialize_map(visitor)
+impl<T: Shape + Default> Shape for SortedMap<String, T> {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        *self = Self::new();
+        each_pair(value, &mut |name, value| self.or_default(name.to_string()).fill(value))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Shape;
     use crate::snapshot::wire::{Config, Published, Slot};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
     /// What `serde_json` reads, or refuses, we read alike, or refuse.
-    fn agrees<T: DeserializeOwned + PartialEq + std::fmt::Debug>(value: &Value) {
+    fn agrees<T: Shape + Default + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &Value) {
         let (ours, theirs) = (super::super::shape::<T>(value), T::deserialize(value));
         assert_eq!(ours.ok(), theirs.ok(), "{value}");
     }

@@ -3,6 +3,7 @@
 mod compile;
 mod learn;
 mod policy;
+mod shape;
 pub mod store;
 #[cfg(test)]
 mod tests;

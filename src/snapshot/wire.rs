@@ -51,7 +51,7 @@ pub const ITEMS: [(&str, ItemFault); 5] = [
 ];
 
 /// Visitors that always see the site as it is, so that the gain can be measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Holdout {
@@ -136,7 +136,7 @@ pub struct Ledger {
 
 /// Pages that are the same for everybody for a while, though their server sends no `max-age`, `s-maxage` or `Expires`. What
 /// the server forbids stays forbidden: `private`, `no-store`, `Set-Cookie`, `Vary: Cookie`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Page {
@@ -151,7 +151,7 @@ pub struct Page {
 }
 
 /// A named rule over the context.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Audience {
@@ -162,7 +162,7 @@ pub struct Audience {
 }
 
 /// What counts as success.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Goal {
@@ -178,7 +178,7 @@ pub struct Goal {
 }
 
 /// Content: an HTML template with typed holes `{{name}}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Block {
@@ -209,8 +209,14 @@ pub enum Field {
     Number(f64),
 }
 
+impl Default for Field {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
 /// A picture with what a screen reader says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Image {
@@ -261,7 +267,7 @@ pub struct Slot {
 }
 
 /// A part of a layer, `from` ≤ share < `to`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct LayerPart {

@@ -10,9 +10,10 @@
 use super::{Counts, GoalCounts, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
-use crate::json;
+use crate::json::{self, JsonError};
 use crate::sorted::SortedMap;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -140,6 +141,19 @@ struct Goal {
     value_micros: Digits<i128>,
 }
 
+json::fields! {
+    Shape {; counts, refused, repeats }
+    Row {; slot, arm, held_out, exposures, propensity_units, inverse_units, goals }
+    Goal {; goal, n, value_micros }
+}
+
+impl json::Shape for Statistics {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        *self = json::shape::<Shape>(value)?.try_into()?;
+        Ok(())
+    }
+}
+
 /// A number of more than 53 bits, as decimal text: JSON numbers would lose digits in JavaScript.
 #[derive(Default, Clone, Copy)]
 struct Digits<N>(N);
@@ -154,6 +168,14 @@ impl<'de, N: std::str::FromStr> Deserialize<'de> for Digits<N> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(|_| serde::de::Error::custom("not a whole number"))
+    }
+}
+
+impl<N: std::str::FromStr> json::Shape for Digits<N> {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        let text: String = json::shape(value)?;
+        self.0 = text.parse().map_err(|_| JsonError::new("not a whole number".to_string()))?;
+        Ok(())
     }
 }
 
@@ -277,13 +299,15 @@ mod tests {
             "repeats": 0
         });
         assert_eq!(serde_json::to_value(sample()).unwrap(), expected);
+        assert_eq!(json::shape::<Statistics>(&expected).unwrap(), sample());
         assert_eq!(serde_json::from_value::<Statistics>(expected).unwrap(), sample());
     }
 
     #[test]
     fn fields_and_words_of_a_newer_version_are_harmless() {
         let newer = serde_json::json!({ "counts": [], "refused": { "quantum": 2 }, "colour": "blue" });
-        let statistics = serde_json::from_value::<Statistics>(newer).unwrap();
+        let statistics = serde_json::from_value::<Statistics>(newer.clone()).unwrap();
+        assert_eq!(json::shape::<Statistics>(&newer).unwrap(), statistics);
         assert_eq!(statistics.refused().collect::<Vec<_>>(), [("quantum", 2)]);
     }
 

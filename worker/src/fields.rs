@@ -1,9 +1,10 @@
 //! The fields of a JSON body: which there may be, and what each has to be. A misspelt name or a wrong kind is named with its
 //! place, for it would change what is done without a word.
 
-use crate::problem::{FieldError, NO_FIELD, push_token};
+use crate::problem::{FieldError, NO_FIELD};
 use crate::visitor::Address;
 use edgeloom::id::DecisionId;
+use edgeloom::json::push_token;
 use serde_json::Value;
 
 /// Most items of a list.

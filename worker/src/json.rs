@@ -25,5 +25,5 @@ pub fn count(value: &Value, name: &str) -> usize {
 
 /// An event in its stored form.
 pub fn event(value: &Value) -> Option<Event> {
-    json::shape(value).ok()
+    Event::from_value(value).ok()
 }

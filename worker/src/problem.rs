@@ -16,12 +16,6 @@ pub struct FieldError {
 /// What is wrong with a field of an unknown name.
 pub const NO_FIELD: &str = "there is no such field; hint: check its spelling";
 
-/// Adds a token to a pointer, escaped as RFC 6901 wants it.
-pub fn push_token(pointer: &mut String, token: &str) {
-    pointer.push('/');
-    pointer.push_str(&token.replace('~', "~0").replace('/', "~1"));
-}
-
 /// An answer that says why there is no other.
 #[derive(Debug, Serialize)]
 pub struct Problem {

@@ -1,7 +1,7 @@
 //! Checks a configuration before it is stored: every field that is wrong or unknown is named.
 
-use crate::problem::{FieldError, NO_FIELD, Problem, push_token};
-use edgeloom::json::{self, JsonError};
+use crate::problem::{FieldError, NO_FIELD, Problem};
+use edgeloom::json::{self, JsonError, push_token};
 use edgeloom::snapshot::wire::{self, Config};
 use edgeloom::snapshot::{Severity, check as compile_check};
 use serde_json::Value;
@@ -52,45 +52,14 @@ fn wrong_types(raw: &Value, whole: &JsonError) -> Vec<FieldError> {
         let items = raw.get(list).and_then(Value::as_array).into_iter().flatten();
         for (position, item) in items.enumerate() {
             if let Some(error) = fault(item) {
-                errors.push(at(&format!("/{list}/{position}{}", culprit(item, fault)), error));
+                errors.push(at(&format!("/{list}/{position}{}", error.pointer()), error));
             }
         }
     }
     if errors.is_empty() {
-        errors.push(at(&culprit(raw, json::fault::<Config>), whole));
+        errors.push(at(whole.pointer(), whole));
     }
     errors
-}
-
-/// Where a value has the wrong shape: the smallest part without which the rest can be read. (A deserialiser that keeps
-/// track of its path would say so too, for a tenth of the Worker's size.)
-fn culprit(item: &Value, fault: wire::ItemFault) -> String {
-    let mut pointer = String::new();
-    loop {
-        let names: Vec<String> = match item.pointer(&pointer) {
-            Some(Value::Object(fields)) => fields.keys().cloned().collect(),
-            Some(Value::Array(items)) => (0..items.len()).map(|position| position.to_string()).collect(),
-            _ => return pointer,
-        };
-        let is_wrong = |name: &String| {
-            let mut rest = item.clone();
-            match rest.pointer_mut(&pointer) {
-                // Made anew: taking one out of a tree is a kilobyte of code for each kind of tree.
-                Some(Value::Object(fields)) => {
-                    let all = std::mem::take(fields).into_iter();
-                    all.filter(|(own, _)| own != name)
-                        .for_each(|(own, value)| drop(fields.insert(own, value)));
-                }
-                Some(Value::Array(items)) => drop(name.parse().map(|position: usize| items.remove(position))),
-                _ => {}
-            }
-            fault(&rest).is_none()
-        };
-        match names.iter().find(|name| is_wrong(name)) {
-            Some(name) => push_token(&mut pointer, name),
-            None => return pointer,
-        }
-    }
 }
 
 /// Fields that were sent and did not come back from the typed form. Empty ones may be left out by it.
