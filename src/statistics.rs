@@ -111,7 +111,7 @@ impl Counts {
 /// let (mut all, mut shard) = (Statistics::default(), Statistics::default());
 /// shard.refuse(Refusal::Late, 2);
 /// all.merge(&shard);
-/// let bytes = all.to_bytes()?;
+/// let bytes = all.to_bytes();
 /// assert_eq!(Statistics::from_bytes(&bytes)?, shard);
 /// # Ok::<(), edgeloom::statistics::StatisticsError>(())
 /// ```

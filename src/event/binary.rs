@@ -129,7 +129,7 @@ mod tests {
         let event = Event::exposure(&sample(), None);
         let bytes = bytes_of(std::slice::from_ref(&event));
         assert_eq!(bytes.len(), 52);
-        assert!(bytes.len() * 2 < serde_json::to_string(&event).unwrap().len());
+        assert!(bytes.len() * 2 < crate::json::write(&event).len());
     }
 
     #[test]

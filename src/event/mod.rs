@@ -10,7 +10,6 @@ pub use refusal::Refusal;
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};
 use crate::receipt::Receipt;
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
-use serde::{Deserialize, Serialize};
 
 /// Largest value of one reward, either way, in the site's currency. In micros it is 10^15, which every JSON number holds.
 pub const MAX_VALUE: f64 = 1e9;
@@ -80,8 +79,7 @@ pub enum Kind {
 }
 
 /// Something that happened after a decision.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "wire::Wire", try_from = "wire::Wire")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// Two events of a decision, slot and treatment with the same key are one event.
     pub key: u64,

@@ -48,7 +48,7 @@ impl Ledger {
             counted.apply(&delta);
             outcomes.push(outcome);
         }
-        let counted = Statistics::from_bytes(&counted.to_bytes().unwrap()).unwrap();
+        let counted = Statistics::from_bytes(&counted.to_bytes()).unwrap();
         self.statistics.merge(&counted);
         outcomes
     }
@@ -282,7 +282,7 @@ proptest! {
         let slot = sample().slot;
         let treatment = Treatment::Holdout;
         expected.apply(&Delta { slot, treatment, counts: Counts::default(), repeats: extra, refused: None });
-        prop_assert_eq!(merged.to_bytes().unwrap(), expected.to_bytes().unwrap());
+        prop_assert_eq!(merged.to_bytes(), expected.to_bytes());
     }
 
     #[test]

@@ -7,12 +7,13 @@ mod exact;
 pub mod number;
 mod parse;
 mod shape;
+mod tell;
 
 pub use shape::Shape;
 pub(crate) use shape::{fields, fill_fields, unknown, variant, word, words};
+pub use tell::{Tell, object, tell_fields};
 
 use crate::id::IdError;
-use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
@@ -105,17 +106,14 @@ pub fn fault<T: Shape + Default>(value: &Value) -> Option<JsonError> {
     shape::<T>(value).err()
 }
 
-/// The value of anything that has a shape.
-///
-/// # Errors
-/// A shape that JSON has no form for, as a map whose keys are lists.
-pub fn value(content: &impl Serialize) -> Result<Value, JsonError> {
-    serde_json::to_value(content).map_err(|error| JsonError::new(error.to_string()))
+/// The value of anything that has a form in JSON.
+pub fn value(content: &dyn Tell) -> Value {
+    content.value()
 }
 
-/// The text of anything that has a shape; empty where JSON has no form for it.
-pub fn write(content: &impl Serialize) -> String {
-    value(content).as_ref().map(text).unwrap_or_default()
+/// The text of anything that has a form in JSON.
+pub fn write(content: &dyn Tell) -> String {
+    text(&content.value())
 }
 
 #[cfg(test)]

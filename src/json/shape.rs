@@ -17,23 +17,43 @@ pub trait Shape {
     fn fill(&mut self, value: &Value) -> Result<(), JsonError>;
 }
 
-/// Makes structs a [`Shape`]: in front of the semicolon the fields that have to be there, behind it those that may be missing,
-/// which then stay as they are.
+/// Makes structs a [`Shape`] that can be told, too: the fields it needs, those that it has in any case but that may be missing
+/// in what it is read from, and those that are left out where they hold nothing.
 macro_rules! fields {
-    ($($of:ident { $($needed:ident),*; $($field:ident),* })*) => {$(
+    ($($of:ident {
+        $(needs $($needed:ident),+;)?
+        $(has $($kept:ident),+;)?
+        $(may have $($spared:ident),+;)?
+    })*) => {$(
+        impl $of {
+            const NEEDED: &[&str] = &[$($(stringify!($needed)),+)?];
+            const KEPT: &[&str] = &[$($(stringify!($kept)),+)?];
+            const NAMES: &[&str] =
+                &[$($(stringify!($needed),)+)? $($(stringify!($kept),)+)? $($(stringify!($spared),)+)?];
+        }
+
         impl $crate::json::Shape for $of {
             fn fill(&mut self, value: &serde_json::Value) -> Result<(), $crate::json::JsonError> {
-                const NEEDED: &[&str] = &[$(stringify!($needed)),*];
-                const NAMES: &[&str] = &[$(stringify!($needed),)* $(stringify!($field)),*];
-                let Self { $($needed,)* $($field),* } = self;
-                let places: &mut [&mut dyn $crate::json::Shape] = &mut [$($needed,)* $($field),*];
-                $crate::json::fill_fields(value, concat!("struct ", stringify!($of)), (NAMES, NEEDED.len()), places)
+                let Self { $($($needed,)+)? $($($kept,)+)? $($($spared,)+)? } = self;
+                let places: &mut [&mut dyn $crate::json::Shape] =
+                    &mut [$($($needed,)+)? $($($kept,)+)? $($($spared,)+)?];
+                let names = (Self::NAMES, Self::NEEDED.len());
+                $crate::json::fill_fields(value, concat!("struct ", stringify!($of)), names, places)
+            }
+        }
+
+        impl $crate::json::Tell for $of {
+            fn value(&self) -> serde_json::Value {
+                let Self { $($($needed,)+)? $($($kept,)+)? $($($spared,)+)? } = self;
+                let places: &[&dyn $crate::json::Tell] =
+                    &[$($($needed,)+)? $($($kept,)+)? $($($spared,)+)?];
+                $crate::json::tell_fields(Self::NAMES, Self::NEEDED.len() + Self::KEPT.len(), places)
             }
         }
     )*};
 }
 
-/// Makes an enum of words a [`Shape`].
+/// Makes an enum of words a [`Shape`] that can be told, too.
 macro_rules! words {
     ($($of:ident { $($word:literal $variant:ident),* $(,)? })*) => {$(
         impl $crate::json::Shape for $of {
@@ -42,6 +62,14 @@ macro_rules! words {
                 let place = $crate::json::word(value, concat!("enum ", stringify!($of)), &[$($word),*])?;
                 variants.get(place).into_iter().for_each(|variant| *self = *variant);
                 Ok(())
+            }
+        }
+
+        impl $crate::json::Tell for $of {
+            fn value(&self) -> serde_json::Value {
+                serde_json::Value::from(match self {
+                    $(Self::$variant => $word),*
+                })
             }
         }
     )*};
@@ -218,15 +246,20 @@ impl<T: Shape + Default> Shape for SortedMap<String, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::Shape;
+    use super::super::{Shape, Tell};
     use crate::snapshot::wire::{Config, Published, Slot};
+    use serde::Serialize;
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
-    /// What `serde_json` reads, or refuses, we read alike, or refuse.
-    fn agrees<T: Shape + Default + DeserializeOwned + PartialEq + std::fmt::Debug>(value: &Value) {
+    /// What `serde_json` reads, or refuses, we read alike, or refuse, and write as it does.
+    fn agrees<T: Shape + Tell + Default + Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: &Value,
+    ) {
         let (ours, theirs) = (super::super::shape::<T>(value), T::deserialize(value));
-        assert_eq!(ours.ok(), theirs.ok(), "{value}");
+        let (ours, theirs) = (ours.ok(), theirs.ok());
+        assert_eq!(ours, theirs, "{value}");
+        assert_eq!(ours.map(|shape| shape.value()), theirs.map(|shape| json!(shape)), "{value}");
     }
 
     #[test]

@@ -1,30 +1,30 @@
-//! How the stored shapes are read from JSON; what they mean stands in `wire`.
+//! How the stored shapes are read from JSON and told as JSON; what they mean stands in `wire`.
 
 use super::wire::{
     Arm, Assignment, Audience, Block, Config, Consent, Field, Goal, Holdout, Image, LayerPart, LearnedArm,
     LearnedSlot, Ledger, Mode, Page, Policy, PolicyKind, Privacy, Published, Slot,
 };
-use crate::json::{self, JsonError, Shape};
+use crate::json::{self, JsonError, Shape, Tell};
 use serde_json::Value;
 
 json::fields! {
-    Config {; site, holdout, privacy, ledger, pages, audiences, goals, blocks, slots }
-    Holdout { share; salt }
-    Privacy {; mode, consent, cookie_days }
-    Consent { cookie, measured, personal; }
-    Ledger {; shards, window_hours, origins }
-    Page { path, life_seconds; }
-    Audience { id, when; }
-    Goal { id; path, value }
-    Block { id, template; fields }
-    Image { src, alt; width, height }
-    Slot {; id, selector, paths, enabled, audience, rollout, layer, goal, policy, arms }
-    LayerPart { id, from, to; }
-    Policy {; kind, assignment, exploration_floor, burn_in, max_share, baseline, baseline_share }
-    Arm {; id, block, enabled, audience, prior }
-    Published {; config, learned }
-    LearnedSlot {; slot, arms }
-    LearnedArm {; arm, exposures, rewards, weight }
+    Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, slots; }
+    Holdout { needs share; has salt; }
+    Privacy { has mode; may have consent, cookie_days; }
+    Consent { needs cookie, measured, personal; }
+    Ledger { may have shards, window_hours, origins; }
+    Page { needs path, life_seconds; }
+    Audience { needs id, when; }
+    Goal { needs id; may have path, value; }
+    Block { needs id, template; may have fields; }
+    Image { needs src, alt; may have width, height; }
+    Slot { has id, goal, policy, arms; may have selector, paths, enabled, audience, rollout, layer; }
+    LayerPart { needs id, from, to; }
+    Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share; }
+    Arm { may have id, block, enabled, audience, prior; }
+    Published { has config, learned; }
+    LearnedSlot { has slot, arms; }
+    LearnedArm { has arm, exposures, rewards, weight; }
 }
 
 json::words! {
@@ -45,5 +45,18 @@ impl Shape for Field {
             _ => return Err(json::unknown(kind, &["text", "rich", "url", "image", "number"])),
         };
         Ok(())
+    }
+}
+
+impl Tell for Field {
+    fn value(&self) -> Value {
+        let (kind, content): (&str, &dyn Tell) = match self {
+            Self::Text(text) => ("text", text),
+            Self::Rich(text) => ("rich", text),
+            Self::Url(text) => ("url", text),
+            Self::Image(image) => ("image", image),
+            Self::Number(number) => ("number", number),
+        };
+        json::object(&[(kind, content)])
     }
 }

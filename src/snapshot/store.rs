@@ -113,7 +113,7 @@ fn payload_error(error: JsonError) -> StoreError {
 /// use edgeloom::snapshot::wire::Published;
 ///
 /// let published = Published::default();
-/// let parts = Parts::of(&published)?;
+/// let parts = Parts::of(&published);
 /// assert_eq!(parts.encode(1, 1_700_000_000_000)?, encode(&published, 1, 1_700_000_000_000)?);
 /// assert_eq!(decode(&parts.encode(2, 0)?)?.published, published);
 /// # Ok::<(), edgeloom::snapshot::store::StoreError>(())
@@ -128,13 +128,9 @@ pub struct Parts {
 
 impl Parts {
     /// The texts of some content.
-    ///
-    /// # Errors
-    /// [`StoreError::Payload`] where it can't be written.
-    pub fn of(published: &Published) -> Result<Self, StoreError> {
-        let config = json::value(&published.config).map_err(payload_error)?;
-        let learned = json::value(&published.learned).map_err(payload_error)?;
-        Ok(Self { config: json::text(&config), learned: json::text(&learned) })
+    #[must_use]
+    pub fn of(published: &Published) -> Self {
+        Self { config: json::write(&published.config), learned: json::write(&published.learned) }
     }
 
     /// The stored form. The same texts, sequence and time give the same bytes, whichever version of this code wrote the
@@ -163,9 +159,9 @@ impl Parts {
 /// The stored form of some content.
 ///
 /// # Errors
-/// [`StoreError::TooLarge`], and [`StoreError::Payload`] where the content can't be written.
+/// [`StoreError::TooLarge`].
 pub fn encode(published: &Published, sequence: u64, published_millis: u64) -> Result<Vec<u8>, StoreError> {
-    Parts::of(published)?.encode(sequence, published_millis)
+    Parts::of(published).encode(sequence, published_millis)
 }
 
 /// Opens a stored form.
@@ -267,7 +263,7 @@ mod tests {
     fn the_payload_is_the_content_as_one_json_text() {
         let bytes = encode(&sample(), 5, 6).unwrap();
         let payload = &bytes[HEADER..bytes.len() - CHECKSUM];
-        assert_eq!(payload, json::text(&json::value(&sample()).unwrap()).as_bytes());
+        assert_eq!(payload, json::write(&sample()).as_bytes());
     }
 
     #[test]

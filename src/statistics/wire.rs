@@ -10,9 +10,8 @@
 use super::{Counts, GoalCounts, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
-use crate::json::{self, JsonError};
+use crate::json::{self, JsonError, Tell};
 use crate::sorted::SortedMap;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -58,16 +57,13 @@ impl std::error::Error for StatisticsError {}
 
 impl Statistics {
     /// The stored form: equal statistics are equal bytes.
-    ///
-    /// # Errors
-    /// [`StatisticsError::Payload`] where the encoder refuses.
-    pub fn to_bytes(&self) -> Result<Vec<u8>, StatisticsError> {
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
-        let value = json::value(&Shape::of(self)).map_err(payload)?;
-        bytes.extend_from_slice(json::text(&value).as_bytes());
+        bytes.extend_from_slice(json::write(self).as_bytes());
         let checksum = Sha256::digest(&bytes);
         bytes.extend(checksum.iter().take(CHECKSUM));
-        Ok(bytes)
+        bytes
     }
 
     /// Reads the stored form.
@@ -95,21 +91,8 @@ fn payload(error: impl fmt::Display) -> StatisticsError {
     StatisticsError::Payload { reason: error.to_string() }
 }
 
-impl Serialize for Statistics {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Shape::of(self).serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Statistics {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Shape::deserialize(deserializer)?.try_into().map_err(serde::de::Error::custom)
-    }
-}
-
 /// Field names are promises; a new field is optional.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Shape {
     counts: Vec<Row>,
     refused: SortedMap<String, u64>,
@@ -117,14 +100,11 @@ struct Shape {
 }
 
 /// Counts of a slot under one treatment.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Row {
     slot: String,
     /// Without an arm the page stayed as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
     arm: Option<String>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     held_out: bool,
     exposures: u64,
     propensity_units: Digits<u128>,
@@ -133,8 +113,7 @@ struct Row {
 }
 
 /// Counted rewards of a goal.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 struct Goal {
     goal: String,
     n: u64,
@@ -142,9 +121,9 @@ struct Goal {
 }
 
 json::fields! {
-    Shape {; counts, refused, repeats }
-    Row {; slot, arm, held_out, exposures, propensity_units, inverse_units, goals }
-    Goal {; goal, n, value_micros }
+    Shape { has counts, refused, repeats; }
+    Row { has slot, exposures, propensity_units, inverse_units, goals; may have arm, held_out; }
+    Goal { has goal, n, value_micros; }
 }
 
 impl json::Shape for Statistics {
@@ -154,28 +133,27 @@ impl json::Shape for Statistics {
     }
 }
 
+impl Tell for Statistics {
+    fn value(&self) -> Value {
+        Shape::of(self).value()
+    }
+}
+
 /// A number of more than 53 bits, as decimal text: JSON numbers would lose digits in JavaScript.
 #[derive(Default, Clone, Copy)]
 struct Digits<N>(N);
-
-impl<N: fmt::Display> Serialize for Digits<N> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-impl<'de, N: std::str::FromStr> Deserialize<'de> for Digits<N> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(|_| serde::de::Error::custom("not a whole number"))
-    }
-}
 
 impl<N: std::str::FromStr> json::Shape for Digits<N> {
     fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
         let text: String = json::shape(value)?;
         self.0 = text.parse().map_err(|_| JsonError::new("not a whole number".to_string()))?;
         Ok(())
+    }
+}
+
+impl<N: fmt::Display> Tell for Digits<N> {
+    fn value(&self) -> Value {
+        Value::from(self.0.to_string())
     }
 }
 
@@ -298,16 +276,14 @@ mod tests {
             "refused": { "forged": 3 },
             "repeats": 0
         });
-        assert_eq!(serde_json::to_value(sample()).unwrap(), expected);
+        assert_eq!(sample().value(), expected);
         assert_eq!(json::shape::<Statistics>(&expected).unwrap(), sample());
-        assert_eq!(serde_json::from_value::<Statistics>(expected).unwrap(), sample());
     }
 
     #[test]
     fn fields_and_words_of_a_newer_version_are_harmless() {
         let newer = serde_json::json!({ "counts": [], "refused": { "quantum": 2 }, "colour": "blue" });
-        let statistics = serde_json::from_value::<Statistics>(newer.clone()).unwrap();
-        assert_eq!(json::shape::<Statistics>(&newer).unwrap(), statistics);
+        let statistics = json::shape::<Statistics>(&newer).unwrap();
         assert_eq!(statistics.refused().collect::<Vec<_>>(), [("quantum", 2)]);
     }
 
@@ -319,14 +295,14 @@ mod tests {
             counts.add_goal(&goal, GoalCounts { n: u64::MAX, value_micros });
             let mut statistics = Statistics::default();
             statistics.add(&SlotId::new("hero").unwrap(), &Treatment::Untouched, &counts);
-            let bytes = statistics.to_bytes().unwrap();
+            let bytes = statistics.to_bytes();
             assert_eq!(Statistics::from_bytes(&bytes), Ok(statistics));
         }
     }
 
     #[test]
     fn every_changed_byte_and_every_cut_is_refused() {
-        let bytes = sample().to_bytes().unwrap();
+        let bytes = sample().to_bytes();
         for i in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[i] ^= 1 << (i % 8);
@@ -345,19 +321,19 @@ mod tests {
     proptest! {
         #[test]
         fn statistics_come_back_from_bytes_and_from_json(statistics in anything()) {
-            let bytes = statistics.to_bytes().unwrap();
+            let bytes = statistics.to_bytes();
             let back = Statistics::from_bytes(&bytes).unwrap();
             prop_assert_eq!(&back, &statistics);
-            prop_assert_eq!(back.to_bytes().unwrap(), bytes);
-            let json = serde_json::to_string(&statistics).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Statistics>(&json).unwrap(), statistics);
+            prop_assert_eq!(back.to_bytes(), bytes);
+            let json = json::write(&statistics);
+            prop_assert_eq!(json::read::<Statistics>(json.as_bytes()).unwrap(), statistics);
         }
 
         #[test]
         fn any_content_is_read_without_a_panic(bytes: Vec<u8>, at: usize, to: u8) {
             let _ = Statistics::from_bytes(&bytes);
             let _ = Statistics::from_bytes(&sealed(&bytes));
-            let good = sample().to_bytes().unwrap();
+            let good = sample().to_bytes();
             let mut damaged = good[1..good.len() - CHECKSUM].to_vec();
             let at = at % damaged.len();
             damaged[at] = to;

@@ -4,20 +4,24 @@ use crate::bindings::settings;
 use crate::platform::{Env, Response};
 use crate::request::now_millis;
 use crate::{respond, snapshots};
-use serde_json::json;
+use edgeloom::json::{Tell, object};
 
 /// Answers the route.
 pub async fn answer(env: &Env) -> Response {
     let state = snapshots::fresh(env).await;
     let now = now_millis();
     let snapshot = state.snapshot.map(|snapshot| {
-        json!({
-            "version": snapshot.version.to_string(),
-            "sequence": snapshot.sequence,
-            "published_millis": snapshot.published_millis,
-            "age_millis": now.saturating_sub(snapshot.published_millis),
-        })
+        object(&[
+            ("version", &snapshot.version.to_string()),
+            ("sequence", &snapshot.sequence),
+            ("published_millis", &snapshot.published_millis),
+            ("age_millis", &now.saturating_sub(snapshot.published_millis)),
+        ])
     });
-    let told = json!({ "site": settings(env).site, "source": state.source.as_str(), "snapshot": snapshot });
-    respond::json(200, &told)
+    let told = [
+        ("site", &settings(env).site as &dyn Tell),
+        ("source", &state.source.as_str()),
+        ("snapshot", &snapshot),
+    ];
+    respond::json(200, &object(&told))
 }

@@ -2,10 +2,11 @@
 
 use crate::platform::Response;
 use crate::respond;
-use serde::Serialize;
+use edgeloom::json::{self, Tell, tell_fields};
+use edgeloom::{Value, told};
 
 /// One field that is wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct FieldError {
     /// JSON pointer (RFC 6901) into what was sent.
     pub pointer: String,
@@ -13,34 +14,33 @@ pub struct FieldError {
     pub detail: String,
 }
 
+told! { FieldError { pointer, detail } }
+
 /// What is wrong with a field of an unknown name.
 pub const NO_FIELD: &str = "there is no such field; hint: check its spelling";
 
 /// An answer that says why there is no other.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub struct Problem {
-    #[serde(rename = "type")]
-    kind: &'static str,
     title: &'static str,
     status: u16,
     detail: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    #[serde(skip)]
     headers: Vec<(&'static str, String)>,
+}
+
+impl Tell for Problem {
+    fn value(&self) -> Value {
+        let names = ["type", "title", "status", "detail", "errors"];
+        // Without wrong fields there is no list of them.
+        tell_fields(&names, 4, &[&"about:blank", &self.title, &self.status, &self.detail, &self.errors])
+    }
 }
 
 impl Problem {
     /// A problem with a sentence about this very case.
     pub fn new(status: u16, title: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: "about:blank",
-            title,
-            status,
-            detail: detail.into(),
-            errors: Vec::new(),
-            headers: Vec::new(),
-        }
+        Self { title, status, detail: detail.into(), errors: Vec::new(), headers: Vec::new() }
     }
 
     /// The same with a header.
@@ -82,7 +82,7 @@ impl Problem {
 
     /// The response.
     pub fn respond(&self) -> Response {
-        let body = edgeloom::json::write(self).into_bytes();
+        let body = json::write(self).into_bytes();
         let response = respond::with(self.status, "application/problem+json", body);
         for (name, value) in &self.headers {
             respond::set(&response, name, value);

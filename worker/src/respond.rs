@@ -1,7 +1,7 @@
 //! Responses of our own: never stored, never framed, never sniffed.
 
 use crate::platform::Response;
-use serde::Serialize;
+use edgeloom::json::Tell;
 
 /// A response with a body.
 pub fn with(status: u16, content_type: &str, body: Vec<u8>) -> Response {
@@ -16,7 +16,7 @@ pub fn with(status: u16, content_type: &str, body: Vec<u8>) -> Response {
 }
 
 /// A JSON response.
-pub fn json(status: u16, value: &impl Serialize) -> Response {
+pub fn json(status: u16, value: &dyn Tell) -> Response {
     with(status, "application/json", edgeloom::json::write(value).into_bytes())
 }
 

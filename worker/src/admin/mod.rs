@@ -8,21 +8,14 @@ pub use auth::{login, unknown};
 use crate::bindings::settings;
 use crate::ledger::root_call;
 use crate::platform::{self, Env, Method, Request, Response, console_error};
-use crate::problem::{FieldError, Problem};
+use crate::problem::Problem;
 use crate::request::{self, header, own_origin};
 use crate::{json, respond};
-use serde::Serialize;
+use edgeloom::json::object;
 
 /// Largest configuration; with what is learned it has to fit into a row of 2 MB.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// The answer to a configuration that was stored.
-#[derive(Serialize)]
-struct Stored<'s> {
-    version: &'s str,
-    warnings: &'s [FieldError],
-}
 
 /// Answers `/_edgeloom/admin/…`; `path` is what follows.
 ///
@@ -94,8 +87,8 @@ async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, 
     let tag = answer.header("etag").unwrap_or_default();
     let bytes = platform::answer_body(answer).await.map_err(unreachable_root)?;
     let told = json::read(&bytes).map_err(unreachable_root)?;
-    let told = Stored { version: json::text(&told, "version").unwrap_or_default(), warnings: &warnings };
-    let response = respond::json(200, &told);
+    let version = json::text(&told, "version").unwrap_or_default();
+    let response = respond::json(200, &object(&[("version", &version), ("warnings", &warnings)]));
     respond::set(&response, "etag", &tag);
     Ok(response)
 }

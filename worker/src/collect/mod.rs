@@ -17,9 +17,10 @@ use crate::request::{self, now_millis};
 use crate::respond;
 use crate::snapshots;
 use edgeloom::event::Refusal;
+use edgeloom::json::tell_fields;
 use gate::Sender;
 use read::Known;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// What one call may hold.
 struct Limits {
@@ -132,16 +133,9 @@ fn report(delivery: &Delivery, mut refused: Map<String, Value>) -> Result<Respon
             add(&mut refused, refusal, n);
         }
     }
-    let mut told = json!({
-        "accepted": outcomes.new + outcomes.waiting,
-        "repeated": outcomes.repeat,
-        "refused": refused,
-    });
-    if delivery.queued == 0 {
-        return Ok(respond::json(200, &told));
-    }
-    if let Some(fields) = told.as_object_mut() {
-        fields.insert("queued".into(), delivery.queued.into());
-    }
-    Ok(respond::json(202, &told))
+    let accepted = outcomes.new + outcomes.waiting;
+    let queued = (delivery.queued > 0).then_some(delivery.queued);
+    let names = ["accepted", "repeated", "refused", "queued"];
+    let told = tell_fields(&names, 3, &[&accepted, &outcomes.repeat, &refused, &queued]);
+    Ok(respond::json(if queued.is_none() { 200 } else { 202 }, &told))
 }

@@ -7,7 +7,6 @@ use super::versions::version_of;
 use super::{deliver::deliver_direct, overflow};
 use crate::json;
 use crate::platform::{Env, Result};
-use serde::Serialize;
 use serde_json::Value;
 
 /// Text kept: a tenth of what the object may store, some three million events. Beyond it letters stay in their queue.
@@ -28,7 +27,6 @@ CREATE TABLE IF NOT EXISTS letter(id TEXT PRIMARY KEY, at REAL, tries REAL, reas
 CREATE INDEX IF NOT EXISTS letter_by_tries ON letter(tries, at, events, bytes);";
 
 /// A message that could not be delivered.
-#[derive(Serialize)]
 pub struct Letter {
     /// Why.
     pub reason: String,
@@ -39,10 +37,14 @@ pub struct Letter {
 }
 
 /// Letters on their way to the root.
-#[derive(Serialize)]
 pub struct Letters {
     /// Any number that fits into a call.
     pub letters: Vec<Letter>,
+}
+
+edgeloom::told! {
+    Letter { reason, n_events, text }
+    Letters { letters }
 }
 
 impl Letters {

@@ -29,7 +29,7 @@ use crate::json;
 use edgeloom::event::Event;
 use edgeloom::fold::Outcome;
 use edgeloom::statistics::Statistics;
-use serde_json::{Value, json};
+use edgeloom::told;
 
 /// Shard of logs that come without receipts; it never forgets, so that an old log sent again stays a repeat.
 const IMPORT: &str = "import";
@@ -133,18 +133,9 @@ pub struct Outcomes {
     pub late: usize,
 }
 
-impl Outcomes {
-    /// Their sent form.
-    pub fn told(&self) -> Value {
-        json!({
-            "new": self.new,
-            "waiting": self.waiting,
-            "repeat": self.repeat,
-            "full": self.full,
-            "late": self.late,
-        })
-    }
+told! { Outcomes { new, waiting, repeat, full, late } }
 
+impl Outcomes {
     /// Reads the sent form.
     ///
     /// # Errors

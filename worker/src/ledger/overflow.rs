@@ -4,20 +4,13 @@ use crate::bindings::OVERFLOW;
 use crate::json;
 use crate::platform::{self, Env, Error, Result};
 use edgeloom::event::Event;
-use serde::Serialize;
+use edgeloom::json::object;
 
 /// Events per message: 36 KB of the 128 KB allowed where every name is as long as it may be, 20 KB as a rule. A message
 /// costs the same with one event or with a hundred.
 pub const MESSAGE_EVENTS: usize = 100;
 /// Messages per call: 216 KB of the 256 KB allowed, and far from the 100 messages.
 const CALL_MESSAGES: usize = 6;
-
-/// What a message holds, as JSON text.
-#[derive(Serialize)]
-struct Sent<'m> {
-    shard: &'m str,
-    events: &'m [Event],
-}
 
 /// Puts the events of a shard into the queue.
 ///
@@ -39,9 +32,9 @@ fn calls(shard: &str, events: &[Event]) -> Vec<Vec<String>> {
     events.chunks(MESSAGE_EVENTS * CALL_MESSAGES).map(texts).collect()
 }
 
-/// The text of a message.
+/// What a message holds, as JSON text.
 pub fn text(shard: &str, events: &[Event]) -> String {
-    edgeloom::json::write(&Sent { shard, events })
+    edgeloom::json::text(&object(&[("shard", &shard), ("events", &events)]))
 }
 
 /// The shard and the events of a message, and how many of its events can't be read; `None` for a foreign message.

@@ -37,7 +37,7 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let sequence = last + 1;
     let at_millis = now_millis();
     let keep_millis = keep_millis(&config.ledger);
-    let parts = Parts::of(&Published { config, learned }).map_err(Error::new)?;
+    let parts = Parts::of(&Published { config, learned });
     let bytes = parts.encode(sequence, at_millis).map_err(Error::new)?;
     if bytes.len() > MAX_ROW_BYTES {
         return Err(Error::new(format_args!(

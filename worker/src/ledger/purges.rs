@@ -6,7 +6,8 @@ use crate::fields::{Kind, faults};
 use crate::json;
 use crate::platform::Result;
 use crate::problem::Problem;
-use serde_json::{Value, json};
+use edgeloom::json::object;
+use serde_json::Value;
 
 /// Most purges kept, and most bytes of them, for every isolate reads them all. Older ones are taken together: everything
 /// from before the last of them.
@@ -77,7 +78,7 @@ fn shortened(mut all: Vec<Value>) -> String {
         }
         let half = all.len() / 2;
         if let Some(entry) = all.get_mut(half) {
-            *entry = json!({ "everything": true, "at": entry.get("at") });
+            *entry = object(&[("everything", &true), ("at", &entry.get("at").cloned())]);
         }
         all.drain(..half);
     }

@@ -3,25 +3,24 @@
 use edgeloom::bandit::{BetaPosterior, PolicyKind};
 use edgeloom::event::Treatment;
 use edgeloom::id::SnapshotVersion;
+use edgeloom::json::Tell;
 use edgeloom::snapshot::store::Stored;
 use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
 use edgeloom::snapshot::{Slot, compile, learn};
 use edgeloom::statistics::{Counts, Statistics};
-use serde::Serialize;
+use edgeloom::told;
 use serde_json::{Map, Value};
 
 /// Probability that the true rate lies in a shown interval.
 const INTERVAL: f64 = 0.95;
 
 /// The versions of the configuration.
-#[derive(Serialize)]
 pub struct Versions {
     /// Newest first.
     pub versions: Vec<Version>,
 }
 
 /// One version of the configuration.
-#[derive(Serialize)]
 pub struct Version {
     /// Content address.
     pub version: String,
@@ -34,7 +33,7 @@ pub struct Version {
 }
 
 /// State of a site.
-#[derive(Default, Serialize)]
+#[derive(Default)]
 pub struct Status {
     /// Name of the site.
     pub site: String,
@@ -57,7 +56,6 @@ pub struct Status {
 }
 
 /// A published snapshot.
-#[derive(Serialize)]
 pub struct SnapshotReport {
     /// Content address.
     pub version: String,
@@ -70,7 +68,6 @@ pub struct SnapshotReport {
 }
 
 /// A shard of the ledger.
-#[derive(Serialize)]
 pub struct ShardReport {
     /// Its name.
     pub name: String,
@@ -81,7 +78,6 @@ pub struct ShardReport {
 }
 
 /// A slot and what was learned about it.
-#[derive(Serialize)]
 pub struct SlotReport {
     /// Name of the slot.
     pub slot: String,
@@ -96,12 +92,10 @@ pub struct SlotReport {
 }
 
 /// An arm and what was learned about it.
-#[derive(Serialize)]
 pub struct ArmReport {
     /// Name of the arm.
     pub arm: String,
     /// Its rate.
-    #[serde(flatten)]
     pub rate: Rate,
     /// P(best), in [0, 1].
     pub p_best: f64,
@@ -110,7 +104,6 @@ pub struct ArmReport {
 }
 
 /// A reward rate as it is known.
-#[derive(Serialize)]
 pub struct Rate {
     /// Exposures counted.
     pub exposures: u64,
@@ -132,6 +125,28 @@ pub struct Rate {
     pub sum_propensity: f64,
     /// Sum of 1/propensity over the exposures.
     pub sum_inverse_propensity: f64,
+}
+
+told! {
+    Versions { versions }
+    Version { version, at_millis, published_millis, message }
+    Status { site, snapshot, config_version, slots, refused, repeated, shards, dead_letters, dead_events }
+    SnapshotReport { version, sequence, published_millis, age_millis }
+    ShardReport { name, version, at_millis }
+    SlotReport { slot, goal, policy, arms, held_out }
+    Rate { exposures, rewards, value, alpha, beta, mean, low, high, sum_propensity, sum_inverse_propensity }
+}
+
+/// Flat: the fields of the rate are the arm's own.
+impl Tell for ArmReport {
+    fn value(&self) -> Value {
+        let own = [("arm", self.arm.value()), ("p_best", self.p_best.value()), ("share", self.share.value())];
+        let mut told = self.rate.value();
+        if let Some(fields) = told.as_object_mut() {
+            own.into_iter().for_each(|(name, value)| drop(fields.insert(name.into(), value)));
+        }
+        told
+    }
 }
 
 impl Rate {

@@ -14,10 +14,11 @@ use crate::platform::{self, Env, Method, Request, Response, Result, State, conso
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
 use crate::{json, respond};
+use edgeloom::json::object;
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
 use js_sys::Promise;
-use serde_json::{Map, json};
+use serde_json::Map;
 use std::cell::Cell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
@@ -212,7 +213,7 @@ impl Inner {
             Condition::of(header(request, "if-match"), header(request, "if-none-match").as_deref());
         let (who, message) = signature(request);
         let version = versions::put(&self.tables()?, json, &condition, (&who, &message), now_millis())?;
-        let response = respond::json(200, &json!({ "version": version }));
+        let response = respond::json(200, &object(&[("version", &version)]));
         respond::set(&response, "etag", &format!("\"{version}\""));
         Ok(response)
     }
@@ -233,8 +234,10 @@ impl Inner {
                 "It is stored, but not yet written where visitors are; that is tried again.",
             ));
         }
-        let answer = json!({ "version": version, "snapshot": row.version, "sequence": row.sequence });
-        Ok(respond::json(200, &answer))
+        Ok(respond::json(
+            200,
+            &object(&[("version", &version), ("snapshot", &row.version), ("sequence", &row.sequence)]),
+        ))
     }
 
     fn choose(&self, request: &Request, version: &str, what: &'static str) -> Result<SnapshotRow, Problem> {

@@ -125,7 +125,7 @@ impl Inner {
         let batch = Batch::read(&body).map_err(|error| Problem::new(400, "Not a batch", error))?;
         let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
         self.set_alarm(self.settings.publish_millis).await;
-        Ok(respond::json(200, &outcomes.told()))
+        Ok(respond::json(200, &outcomes))
     }
 
     /// Puts a batch into the next commit and waits for it.
@@ -275,7 +275,7 @@ impl Inner {
         if tally.version <= self.pushed.get() || tally.statistics == Statistics::default() {
             return Ok(None);
         }
-        let bytes = tally.statistics.to_bytes().map_err(Error::new)?;
+        let bytes = tally.statistics.to_bytes();
         Ok(Some((tally.version, bytes)))
     }
 

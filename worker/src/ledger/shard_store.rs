@@ -126,7 +126,7 @@ pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
         });
         statements.add(&format!("INSERT OR REPLACE INTO token(day, id, body) VALUES {marks}"), values);
     }
-    let bytes = tally.statistics.to_bytes().map_err(Error::new)?;
+    let bytes = tally.statistics.to_bytes();
     statements.add(
         "INSERT OR REPLACE INTO tally(id, version, statistics) VALUES (0, ?, ?)",
         [number(tally.version), blob(&bytes)],

@@ -103,7 +103,7 @@ mod tests {
 
     fn status(condition: &Condition, head: Option<&str>) -> Option<String> {
         let problem = condition.check(head).err()?;
-        Some(serde_json::to_value(problem).unwrap()["status"].to_string())
+        Some(edgeloom::json::value(&problem)["status"].to_string())
     }
 
     #[test]
