@@ -1,8 +1,8 @@
 //! JSON text, `Value` and typed shapes: the one way between them, and no shape of its own.
 //!
 //! Everything goes text ↔ `Value` ↔ type. serde writes a parser per type *and* format; going through `Value` leaves one
-//! parser of text, one writer of text and one table of fields per type, which is a quarter of the wasm. What serde derives
-//! serves other formats: TOML, and objects of JavaScript.
+//! parser of text, one writer of text and one table of fields per type: a third of the wasm, and 12 KB gzip less again. What
+//! serde derives serves other formats: TOML, and objects of JavaScript.
 
 mod exact;
 pub mod number;

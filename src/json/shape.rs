@@ -1,8 +1,8 @@
 //! From a `Value` to a typed shape: each type fills itself in place, and one function fills all structs by a table of their
 //! fields.
 //!
-//! serde derives a reader of its own for every type, twice the code of all this for a dozen of them. An unknown field is
-//! skipped here; who wants to refuse it compares what was sent with what came back.
+//! serde derives a reader of its own for every type: 8 KB gzip more for the two dozen there are. An unknown field is skipped
+//! here; who wants to refuse it compares what was sent with what came back.
 
 use super::JsonError;
 use crate::sorted::SortedMap;
