@@ -173,7 +173,10 @@ mod tests {
         fn numbers_are_written_and_read_as_the_standard_library_does(bits: u64, short in -1e6..1e6_f64) {
             for number in [f64::from_bits(bits), short, short.round(), short / 1e9] {
                 let text = decimal(number);
-                prop_assert_eq!(&text, &number.to_string());
+                // Of two shortest texts just as near, each takes another: 1144601746145.03125 ends in 2 or 3.
+                let standard = number.to_string();
+                prop_assert_eq!(text.len(), standard.len());
+                prop_assert_eq!(parse(&text).map(f64::to_bits), parse(&standard).map(f64::to_bits));
                 if number.is_finite() {
                     prop_assert_eq!(parse(&text).map(f64::to_bits), Some(number.to_bits()));
                     same(&format!("{number:e}"));
