@@ -23,7 +23,7 @@
 //!          filled slots, inline decisions ══════════════════════════════════════════════════▶ visitor
 //!                        │ slots that were really there
 //!                        ▼ after the response, one call a second, events as bytes
-//!                 shard (Durable Object): fold(token, event) ─▶ Statistics ─▶ root ─▶ learn ─▶ KV ─▶ isolates
+//!                 shard (Durable Object): fold(tokens, event) ─▶ Statistics ─▶ root ─▶ learn ─▶ KV ─▶ isolates
 //! ```
 //!
 //! # Invariants

@@ -36,7 +36,7 @@ pub enum Refusal {
     UnknownGoal,
     /// A value that is no number or too large.
     Value,
-    /// More events of one decision than are kept ([`crate::fold::MAX_KEYS`]).
+    /// More events of one decision than are kept ([`crate::fold::MAX_ROW_BYTES`]).
     Full,
     /// From an origin that may not send.
     Origin,

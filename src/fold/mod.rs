@@ -4,59 +4,22 @@
 //! of the smallest keys. That is a function of the *sets* of keys, so every order, repetition and split into
 //! batches ends in the same counts:
 //!
-//! - a reward that arrives before its exposure waits in the token and counts when the exposure comes;
+//! - a reward that arrives before its exposure waits in its token and counts when the exposure comes;
 //! - a visitor's decision has one exposure, hence one reward per goal;
 //! - a shared decision (contextual mode) never has more rewards than views, however often a link is replayed.
 //!
 //! Counted is the *difference* an event makes, so a displaced value is taken back in the same [`Delta`].
 
+mod row_id;
 mod token;
+mod tokens;
 
-pub use token::{MAX_KEYS, Token, TokenError};
+pub use row_id::RowId;
+pub use tokens::{MAX_ROW_BYTES, Tokens, TokensError};
 
-use crate::event::{Event, Kind, Refusal, Treatment};
-use crate::id::{DecisionId, SlotId};
-use crate::seed::{Purpose, hash};
+use crate::event::{Event, Refusal, Treatment};
+use crate::id::SlotId;
 use crate::statistics::Counts;
-use std::fmt;
-
-/// Name of a [`Token`] in the ledger: one decision, slot and treatment.
-///
-/// A hash, so that a row of the ledger can't be matched with a receipt by reading alone. 128 bits: among 10^9 tokens of
-/// a window two meet with a chance of 10^-21.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TokenId(pub [u8; 16]);
-
-impl TokenId {
-    /// The token an event belongs to.
-    #[must_use]
-    pub fn of(event: &Event) -> Self {
-        Self::new(&event.decision, &event.slot, &event.treatment)
-    }
-
-    /// The token of a decision, slot and treatment.
-    #[must_use]
-    pub fn new(decision: &DecisionId, slot: &SlotId, treatment: &Treatment) -> Self {
-        // An identifier is never empty nor a sign, so no arm can pass for the holdout.
-        let treatment = match treatment {
-            Treatment::Arm(arm) => arm.as_str(),
-            Treatment::Holdout => "!",
-            Treatment::Untouched => "",
-        };
-        let mut id = [0_u8; 16];
-        for (half, side) in id.chunks_exact_mut(8).zip([b"token a", b"token b"]) {
-            let parts: [&[u8]; 4] = [side, &decision.0, slot.as_str().as_bytes(), treatment.as_bytes()];
-            half.copy_from_slice(&hash(Purpose::Event, &parts).to_le_bytes());
-        }
-        Self(id)
-    }
-}
-
-impl fmt::Debug for TokenId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TokenId({:032x})", u128::from_be_bytes(self.0))
-    }
-}
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +32,14 @@ pub enum Outcome {
     Repeat,
     /// A known reward with a smaller value. The smaller one stands, so that a repeat can never raise what was counted.
     Revised,
-    /// Not taken: the token has [`MAX_KEYS`] keys.
+    /// Not taken: the row might grow beyond [`MAX_ROW_BYTES`].
     Full,
 }
 
 impl Outcome {
-    /// Whether the token changed and has to be stored.
+    /// Whether the tokens changed and have to be stored.
     #[must_use]
-    pub const fn changes_token(self) -> bool {
+    pub const fn changes_tokens(self) -> bool {
         matches!(self, Self::New | Self::Waiting | Self::Revised)
     }
 }
@@ -96,9 +59,9 @@ pub struct Delta {
     pub refused: Option<Refusal>,
 }
 
-/// Puts an event into the token of its decision, slot and treatment ([`TokenId::of`]).
+/// Puts an event into the token of its slot and treatment, among those of its decision's row ([`RowId::of`]).
 ///
-/// Token and delta belong into one commit. The event must have passed [`crate::event::check`].
+/// Tokens and delta belong into one commit. The event must have passed [`crate::event::check`].
 ///
 /// ```
 /// # use edgeloom::{event::*, fold::*, id::*, receipt::*, statistics::Statistics};
@@ -108,22 +71,19 @@ pub struct Delta {
 /// #     time_millis: 0, flags: Flags::default(), candidates: Candidates::All, shards: 1,
 /// # };
 /// let buy = GoalId::new("buy").unwrap();
-/// let (mut token, mut statistics) = (Token::default(), Statistics::default());
+/// let (mut tokens, mut statistics) = (Tokens::default(), Statistics::default());
 /// let reward = Event::reward(&receipt, &buy, 9.5, None).unwrap();
-/// let (outcome, delta) = fold(&mut token, &reward);
+/// let (outcome, delta) = fold(&mut tokens, &reward);
 /// statistics.apply(&delta);
 /// assert_eq!(outcome, Outcome::Waiting);
-/// let (_, delta) = fold(&mut token, &Event::exposure(&receipt, None));
+/// let (_, delta) = fold(&mut tokens, &Event::exposure(&receipt, None));
 /// statistics.apply(&delta);
 /// let counts = statistics.counts(&receipt.slot, &Treatment::of(&receipt)).unwrap();
 /// assert_eq!((counts.exposures, counts.goals.get(&buy).unwrap().value()), (1, 9.5));
 /// ```
-pub fn fold(token: &mut Token, event: &Event) -> (Outcome, Delta) {
+pub fn fold(tokens: &mut Tokens, event: &Event) -> (Outcome, Delta) {
     let mut counts = Counts::default();
-    let outcome = match &event.kind {
-        Kind::Exposure => token.expose(event.key, event.propensity, &mut counts),
-        Kind::Reward { goal, value_micros } => token.reward(event.key, goal, *value_micros, &mut counts),
-    };
+    let outcome = tokens.take(event, &mut counts);
     let delta = Delta {
         slot: event.slot.clone(),
         treatment: event.treatment.clone(),

@@ -1,8 +1,7 @@
-//! What is known of one decision, slot and treatment, and its stored form: one row of the ledger.
+//! What is known of one decision, slot and treatment. It is stored with its siblings: [`super::Tokens`].
 //!
 //! ```text
 //! bytes     what
-//! 1         format; this code writes 1 and refuses others
 //! 1–3       number of exposures, LEB128
 //! 8 each    their keys, little endian, ascending
 //! 1–3       number of goals, LEB128; then for each, sorted by name
@@ -15,52 +14,20 @@
 use super::Outcome;
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
 use crate::event::MAX_VALUE_MICROS;
-use crate::id::GoalId;
+use crate::id::{GoalId, MAX_ID_BYTES};
 use crate::sorted::SortedMap;
 use crate::statistics::{Counts, GoalCounts};
-use std::fmt;
 
-/// Most keys of one token.
-///
-/// A visitor's token has one exposure and one reward per goal. A shared one collects the views of an hour that fall
-/// into its bucket: 16,384 keys in 4,096 buckets are 67 million views of one slot per hour, 18,000 per second. The
-/// largest stored form, every key a reward of a goal of its own, has 16,384 × 82 bytes = 1.3 MB, inside the 2 MB of a
-/// row. Which events are refused beyond it depends on their order; nothing else does.
-pub const MAX_KEYS: usize = 16_384;
-
-const FORMAT: u8 = 1;
-
-/// A stored token that can't be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenError {
-    /// Written by another version of this code.
-    Format {
-        /// Format number found.
-        found: u8,
-    },
-    /// Cut or damaged.
-    Malformed,
-}
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Format { found } => {
-                write!(
-                    f,
-                    "token has format {found}, this version reads {FORMAT}; hint: deploy matching versions"
-                )
-            }
-            Self::Malformed => write!(f, "token is cut or damaged"),
-        }
-    }
-}
-
-impl std::error::Error for TokenError {}
+/// Most bytes of a number of keys or goals, of a key, of a goal without its rewards, of a reward. What a row holds is
+/// bounded far below the 2^21 that three bytes count to.
+const COUNT_BYTES: usize = 3;
+const KEY_BYTES: usize = 8;
+const GOAL_BYTES: usize = 1 + MAX_ID_BYTES + COUNT_BYTES;
+const REWARD_BYTES: usize = KEY_BYTES + 8;
 
 /// Everything known of one decision, slot and treatment: the keys of its events, and the values of its rewards.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Token {
+pub(super) struct Token {
     /// Ascending.
     exposures: Vec<u64>,
     /// Key and value in micros, ascending by key; never empty.
@@ -68,27 +35,35 @@ pub struct Token {
 }
 
 impl Token {
+    /// Most bytes that one event adds, be it the first.
+    pub(super) const EVENT_BYTES: usize = 2 * COUNT_BYTES + GOAL_BYTES + REWARD_BYTES;
+
     /// Number of exposures.
-    #[must_use]
-    pub const fn exposures(&self) -> usize {
+    pub(super) const fn exposures(&self) -> usize {
         self.exposures.len()
     }
 
     /// Number of rewards that wait for an exposure.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
+    pub(super) fn waiting(&self) -> usize {
         self.rewards.values().map(|rewards| rewards.len().saturating_sub(self.exposures.len())).sum()
     }
 
-    /// Whether another key would make the token larger than a decision is worth.
-    fn is_full(&self) -> bool {
-        self.exposures.len() + self.rewards.values().map(Vec::len).sum::<usize>() >= MAX_KEYS
+    /// At least the bytes of the stored form, whatever the keys and values are.
+    pub(super) fn max_bytes(&self) -> usize {
+        let goal = |rewards: &Vec<_>| GOAL_BYTES + REWARD_BYTES * rewards.len();
+        2 * COUNT_BYTES + KEY_BYTES * self.exposures.len() + self.rewards.values().map(goal).sum::<usize>()
     }
 
-    /// Takes an exposure; one waiting reward of each goal starts to count.
-    pub(super) fn expose(&mut self, key: u64, propensity: f64, counts: &mut Counts) -> Outcome {
+    /// Takes an exposure; one waiting reward of each goal starts to count. A full one takes no new key.
+    pub(super) fn expose(
+        &mut self,
+        key: u64,
+        propensity: f64,
+        is_full: bool,
+        counts: &mut Counts,
+    ) -> Outcome {
         let Err(rank) = self.exposures.binary_search(&key) else { return Outcome::Repeat };
-        if self.is_full() {
+        if is_full {
             return Outcome::Full;
         }
         *counts = Counts::of_exposure(propensity);
@@ -107,9 +82,9 @@ impl Token {
         key: u64,
         goal: &GoalId,
         value_micros: i64,
+        is_full: bool,
         counts: &mut Counts,
     ) -> Outcome {
-        let full = self.is_full();
         let counted = self.exposures.len();
         let mut change = |n, change: i128| counts.add_goal(goal, GoalCounts { n, value_micros: change });
         let value = i128::from(value_micros);
@@ -129,7 +104,7 @@ impl Token {
                 return Outcome::Revised;
             }
         };
-        if full {
+        if is_full {
             return Outcome::Full;
         }
         let rewards = match rewards {
@@ -149,63 +124,42 @@ impl Token {
         Outcome::New
     }
 
-    /// The stored form: equal tokens are equal bytes.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(8 + 8 * self.exposures.len() + 64 * self.rewards.len());
-        out.push(FORMAT);
-        put_varint(&mut out, self.exposures.len() as u64);
+    /// Appends the stored form.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        put_varint(out, self.exposures.len() as u64);
         for key in &self.exposures {
             out.extend_from_slice(&key.to_le_bytes());
         }
-        put_varint(&mut out, self.rewards.len() as u64);
+        put_varint(out, self.rewards.len() as u64);
         for (goal, rewards) in &self.rewards {
-            put_text(&mut out, goal.as_str());
-            put_varint(&mut out, rewards.len() as u64);
+            put_text(out, goal.as_str());
+            put_varint(out, rewards.len() as u64);
             for (key, value) in rewards {
                 out.extend_from_slice(&key.to_le_bytes());
-                put_varint(&mut out, zigzag(*value));
+                put_varint(out, zigzag(*value));
             }
         }
-        out
     }
 
-    /// Reads the stored form.
-    ///
-    /// # Errors
-    /// [`TokenError::Format`] for another version's, [`TokenError::Malformed`] for everything else that
-    /// [`Token::to_bytes`] would not write.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
-        match bytes.split_first() {
-            Some((&FORMAT, rest)) => Self::read(rest).ok_or(TokenError::Malformed),
-            Some((&found, _)) => Err(TokenError::Format { found }),
-            None => Err(TokenError::Malformed),
-        }
-    }
-
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(bytes);
+    /// Reads the stored form; `None` for everything that [`Token::write`] would not write, and for a token of nothing.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let mut token = Self::default();
-        let mut keys = reader.varint()?;
-        for _ in 0..keys {
+        for _ in 0..reader.varint()? {
             let key = reader.number()?;
             (token.exposures.last() < Some(&key)).then(|| token.exposures.push(key))?;
         }
         for _ in 0..reader.varint()? {
             let goal = GoalId::new(reader.text()?).ok()?;
             let mut rewards: Vec<(u64, i64)> = Vec::new();
-            let n = reader.varint()?;
-            for _ in 0..n {
+            for _ in 0..reader.varint()? {
                 let (key, value) = (reader.number()?, unzigzag(reader.varint()?));
                 let ascends = rewards.last().is_none_or(|(last, _)| *last < key);
                 let in_range = value.unsigned_abs() <= MAX_VALUE_MICROS as u64;
                 (ascends && in_range).then(|| rewards.push((key, value)))?;
             }
             let sorted = token.rewards.keys().next_back().is_none_or(|last| *last < goal);
-            (sorted && n > 0).then(|| token.rewards.insert(goal, rewards))?;
-            keys = keys.checked_add(n)?;
+            (sorted && !rewards.is_empty()).then(|| token.rewards.insert(goal, rewards))?;
         }
-        reader.end()?;
-        (keys <= MAX_KEYS as u64).then_some(token)
+        (token != Self::default()).then_some(token)
     }
 }

@@ -3,7 +3,7 @@
 use super::wire::Config;
 use super::{Severity, check, compile, learn, store};
 use crate::event::{Event, Treatment};
-use crate::fold::{Token, fold};
+use crate::fold::{Tokens, fold};
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
 use crate::receipt::{Candidates, Flags, Receipt};
 use crate::snapshot::wire::Published;
@@ -146,11 +146,11 @@ fn what_was_learned_is_published_with_its_chance_to_be_best() {
             candidates: Candidates::All,
             shards: 1,
         };
-        let mut token = Token::default();
-        statistics.apply(&fold(&mut token, &Event::exposure(&receipt, None)).1);
+        let mut tokens = Tokens::default();
+        statistics.apply(&fold(&mut tokens, &Event::exposure(&receipt, None)).1);
         if arm == "two" && n % 10 == 1 {
             let goal = crate::id::GoalId::new("order").unwrap();
-            statistics.apply(&fold(&mut token, &Event::reward(&receipt, &goal, 1.0, None).unwrap()).1);
+            statistics.apply(&fold(&mut tokens, &Event::reward(&receipt, &goal, 1.0, None).unwrap()).1);
         }
     }
     let learned = learn(&config(|_| ()), &statistics);

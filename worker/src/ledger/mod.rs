@@ -1,7 +1,7 @@
 //! Counting exactly once: what Worker and counting objects say to each other.
 //!
 //! ```text
-//! collect, page, queue ──deliver──> Shard ×n   tokens + statistics, one commit per group of requests
+//! collect, page, queue ──deliver──> Shard ×n   rows + statistics, one commit per group of requests
 //!                        │             │ alarm: cumulative statistics with their version
 //!                        └─> OVERFLOW  ▼
 //!                            (later)  Root      configuration, history, merged statistics, dead letters

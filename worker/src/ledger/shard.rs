@@ -1,17 +1,17 @@
 //! A shard of the ledger: takes verified events, counts each once, and answers when that is on disk.
 //!
-//! Requests that arrive within some milliseconds share a commit. Nothing is awaited between reading tokens and writing
+//! Requests that arrive within some milliseconds share a commit. Nothing is awaited between reading rows and writing
 //! them, so no other request can come between; the runtime holds every answer back until the write is durable.
 
-use super::shard_store::{self as store, Tally, Tokens};
+use super::shard_store::{self as store, Rows, Tally};
 use super::{Batch, IMPORT, Outcomes, root_call};
 use crate::bindings::{Settings, settings};
 use crate::platform::{self, Env, Error, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::Problem;
 use crate::request::{self, now_millis};
 use crate::{faults, respond};
-use edgeloom::event::{Event, Refusal};
-use edgeloom::fold::fold;
+use edgeloom::event::Refusal;
+use edgeloom::fold::{RowId, fold};
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::statistics::Statistics;
 use futures_channel::oneshot;
@@ -30,7 +30,7 @@ const GROUP_EVENTS: usize = 2_000;
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// How long tokens are kept after their decision: the longest window there is (336 hours, plus the hour of a shared
 /// receipt) and four weeks for what comes by way of the queues: the overflow and its dead letters, a fortnight each. While
-/// letters wait in the root none is forgotten at all. Events of forgotten days are refused, for a repeat would no longer
+/// letters wait in the root none is forgotten at all. Events of forgotten hours are refused, for a repeat would no longer
 /// be known.
 const KEEP_MILLIS: u64 = (336 + 1 + 28 * 24) * HOUR_MILLIS;
 /// Rows deleted per alarm: a deletion is a write, and others wait for it.
@@ -184,24 +184,23 @@ impl Inner {
             Some(tally) => tally,
             None => store::tally(&self.state)?,
         };
-        let forgets = !self.name().ends_with(IMPORT);
-        let forgotten_day = tally.forgotten_day;
-        let is_late = |event: &Event| forgets && store::place(event, forgets).0 < forgotten_day;
-        let events = batches.iter().flat_map(|batch| &batch.events).filter(|event| !is_late(event));
-        let mut tokens =
-            Tokens::read(&self.state, events.map(|event| store::place(event, forgets)).collect())?;
+        let row_of = if self.name().ends_with(IMPORT) { RowId::undated } else { RowId::of };
+        let ids: Vec<RowId> = batches.iter().flat_map(|batch| &batch.events).map(row_of).collect();
+        let forgotten = tally.forgotten;
+        let kept = ids.iter().copied().filter(|id| *id >= forgotten).collect();
+        let mut rows = Rows::read(&self.state, kept)?;
+        let mut ids = ids.into_iter();
         let mut all = Vec::with_capacity(batches.len());
         for batch in batches {
             let mut outcomes = Outcomes::default();
-            for event in &batch.events {
-                if is_late(event) {
+            for (event, id) in batch.events.iter().zip(&mut ids) {
+                let Some(row) = rows.entry(id) else {
                     outcomes.late += 1;
                     tally.statistics.refuse(Refusal::Late, 1);
                     continue;
-                }
-                let Some(entry) = tokens.entry(store::place(event, forgets)) else { continue };
-                let (outcome, delta) = fold(&mut entry.token, event);
-                entry.is_changed |= outcome.changes_token();
+                };
+                let (outcome, delta) = fold(&mut row.tokens, event);
+                row.is_changed |= outcome.changes_tokens();
                 tally.statistics.apply(&delta);
                 outcomes.note(outcome);
             }
@@ -209,7 +208,7 @@ impl Inner {
             all.push(outcomes);
         }
         tally.version += 1;
-        store::save(&self.state, &tokens, &tally)?;
+        store::save(&self.state, &rows, &tally)?;
         *self.tally.borrow_mut() = Some(tally);
         Ok(all)
     }
@@ -287,7 +286,7 @@ impl Inner {
     /// Forgets some old tokens. Returns whether there is more to do at once.
     fn forget(&self) -> bool {
         let now = now_millis();
-        // Read again at the next commit: it holds the day up to which this forgets.
+        // Read again at the next commit: it holds the row up to which this forgets.
         self.tally.take();
         match store::forget(&self.state, now.saturating_sub(KEEP_MILLIS), FORGET_ROWS) {
             Ok(true) => true,

@@ -1,37 +1,25 @@
-//! Storage of a shard: tokens by day, and its cumulative statistics in one row. It counts nothing itself.
+//! Storage of a shard: what is known of decisions in a table, and its cumulative statistics in one row. It counts nothing itself.
 
 use super::sql::{self, Statements, blob, number};
 use crate::platform::{Error, Result, State};
-use edgeloom::event::Event;
-use edgeloom::fold::{Token, TokenId};
+use edgeloom::fold::{RowId, Tokens};
 use edgeloom::statistics::Statistics;
 
-const DAY_MILLIS: u64 = 86_400_000;
 /// A statement takes 100 values at most.
-const MAX_VALUES: usize = 99;
+const MAX_VALUES: usize = 100;
 
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS token(day REAL, id BLOB, body BLOB, PRIMARY KEY(day, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS decision(id INTEGER PRIMARY KEY, tokens BLOB);
 CREATE TABLE IF NOT EXISTS tally(id INTEGER PRIMARY KEY, version REAL, statistics BLOB);";
 
-/// Place of a token: the day of its decision first, so that forgetting deletes from one end of the table and needs
-/// no second index (each row of which would be written, and paid, again).
-pub type Place = (u64, TokenId);
-
-/// The place of an event's token; where nothing is forgotten, days don't matter.
-pub fn place(event: &Event, forgets: bool) -> Place {
-    (if forgets { event.time_millis / DAY_MILLIS } else { 0 }, TokenId::of(event))
-}
-
 /// Everything a shard counted, and how often it changed.
-#[derive(Default)]
 pub struct Tally {
     /// Grows with every commit.
     pub version: u64,
     /// Cumulative.
     pub statistics: Statistics,
-    /// Tokens of days before this one are forgotten, as far as they were ever kept.
-    pub forgotten_day: u64,
+    /// Rows before this one are forgotten, as far as they were ever kept.
+    pub forgotten: RowId,
 }
 
 /// Makes the tables where they are missing.
@@ -48,83 +36,77 @@ pub fn prepare(state: &State) -> Result<()> {
 /// What SQLite says, and statistics that can't be read: better no answer than counting from zero again.
 pub fn tally(state: &State) -> Result<Tally> {
     let row = sql::first(state, "SELECT version FROM tally WHERE id = 1", &[])?;
-    let forgotten_day = row.map_or(0, |row| row.number(0));
+    let forgotten = RowId::from_number(row.map_or(0, |row| row.number(0)));
     let row = sql::first(state, "SELECT version, statistics FROM tally WHERE id = 0", &[])?;
-    let Some(row) = row else { return Ok(Tally { forgotten_day, ..Tally::default() }) };
+    let Some(row) = row else {
+        return Ok(Tally { version: 0, statistics: Statistics::default(), forgotten });
+    };
     let bytes = row.blob(1).unwrap_or_default();
     let statistics = Statistics::from_bytes(&bytes).map_err(Error::new)?;
-    Ok(Tally { version: row.number(0), statistics, forgotten_day })
+    Ok(Tally { version: row.number(0), statistics, forgotten })
 }
 
-/// Tokens in the order of their places.
-pub struct Tokens(Vec<Entry>);
+/// Rows in the order of their ids.
+pub struct Rows(Vec<Entry>);
 
-/// One token.
+/// One row.
 pub struct Entry {
-    place: Place,
-    /// What is known of the decision.
-    pub token: Token,
+    id: RowId,
+    /// What is known of its decision.
+    pub tokens: Tokens,
     /// Whether it has to be written.
     pub is_changed: bool,
 }
 
-impl Tokens {
-    /// Reads the tokens of some places; those not there are new.
+impl Rows {
+    /// Reads some rows; those not there are new.
     ///
     /// # Errors
     /// What SQLite says, and tokens that can't be read.
-    pub fn read(state: &State, mut places: Vec<Place>) -> Result<Self> {
-        places.sort_unstable();
-        places.dedup();
-        let new = |place: &Place| Entry { place: *place, token: Token::default(), is_changed: false };
-        let mut tokens = Self(places.iter().map(new).collect());
-        for of_day in places.chunk_by(|a, b| a.0 == b.0) {
-            for chunk in of_day.chunks(MAX_VALUES) {
-                tokens.fill(state, chunk)?;
-            }
+    pub fn read(state: &State, mut ids: Vec<RowId>) -> Result<Self> {
+        ids.sort_unstable();
+        ids.dedup();
+        let new = |id: &RowId| Entry { id: *id, tokens: Tokens::default(), is_changed: false };
+        let mut rows = Self(ids.iter().map(new).collect());
+        for chunk in ids.chunks(MAX_VALUES) {
+            rows.fill(state, chunk)?;
         }
-        Ok(tokens)
+        Ok(rows)
     }
 
-    /// Reads what is stored of places of one day.
-    fn fill(&mut self, state: &State, places: &[Place]) -> Result<()> {
-        let marks = vec!["?"; places.len()].join(",");
-        let query = format!("SELECT day, id, body FROM token WHERE day = ? AND id IN ({marks})");
-        let day = places.iter().take(1).map(|(day, _)| number(*day));
-        let ids = places.iter().map(|(_, id)| blob(&id.0));
-        let values: Vec<_> = day.chain(ids).collect();
+    /// Reads what is stored of some rows.
+    fn fill(&mut self, state: &State, ids: &[RowId]) -> Result<()> {
+        let marks = vec!["?"; ids.len()].join(",");
+        let query = format!("SELECT id, tokens FROM decision WHERE id IN ({marks})");
+        let values: Vec<_> = ids.iter().map(|id| number(id.number())).collect();
         for row in sql::rows(state, &query, &values)? {
-            let id = row.blob(1).and_then(|id| id.try_into().ok()).map(TokenId);
-            let id = id.ok_or_else(|| Error::new("a token has no id"))?;
-            let token = Token::from_bytes(&row.blob(2).unwrap_or_default());
-            let token = token.map_err(Error::new)?;
-            if let Some(entry) = self.entry((row.number(0), id)) {
-                entry.token = token;
+            let tokens = Tokens::from_bytes(&row.blob(1).unwrap_or_default()).map_err(Error::new)?;
+            if let Some(entry) = self.entry(RowId::from_number(row.number(0))) {
+                entry.tokens = tokens;
             }
         }
         Ok(())
     }
 
-    /// The token of a place that was read.
-    pub fn entry(&mut self, place: Place) -> Option<&mut Entry> {
-        let at = self.0.binary_search_by_key(&place, |entry| entry.place).ok()?;
+    /// A row that was read.
+    pub fn entry(&mut self, id: RowId) -> Option<&mut Entry> {
+        let at = self.0.binary_search_by_key(&id, |entry| entry.id).ok()?;
         self.0.get_mut(at)
     }
 }
 
-/// Writes changed tokens and the statistics: all or nothing.
+/// Writes changed rows and the statistics: all or nothing.
 ///
 /// # Errors
 /// What SQLite says; then nothing was written.
-pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
+pub fn save(state: &State, rows: &Rows, tally: &Tally) -> Result<()> {
     let statements = Statements::default();
-    let rows: Vec<&Entry> = tokens.0.iter().filter(|entry| entry.is_changed).collect();
-    for chunk in rows.chunks(MAX_VALUES / 3) {
-        let marks = vec!["(?,?,?)"; chunk.len()].join(",");
-        let values = chunk.iter().flat_map(|Entry { place: (day, id), token, .. }| {
-            [number(*day), blob(&id.0), blob(&token.to_bytes())]
-        });
-        statements.add(&format!("INSERT OR REPLACE INTO token(day, id, body) VALUES {marks}"), values);
+    let changed: Vec<&Entry> = rows.0.iter().filter(|entry| entry.is_changed).collect();
+    for chunk in changed.chunks(MAX_VALUES / 2) {
+        let marks = vec!["(?,?)"; chunk.len()].join(",");
+        let values =
+            chunk.iter().flat_map(|entry| [number(entry.id.number()), blob(&entry.tokens.to_bytes())]);
+        statements.add(&format!("INSERT OR REPLACE INTO decision(id, tokens) VALUES {marks}"), values);
     }
     let bytes = tally.statistics.to_bytes();
     statements.add(
@@ -134,19 +116,18 @@ pub fn save(state: &State, tokens: &Tokens, tally: &Tally) -> Result<()> {
     statements.commit(state)
 }
 
-/// Forgets up to `limit` tokens of decisions before a time. Returns whether there may be more.
+/// Forgets up to `limit` rows of decisions before a time. Returns whether there may be more.
 ///
 /// # Errors
 /// What SQLite says.
 pub fn forget(state: &State, before_millis: u64, limit: u64) -> Result<bool> {
-    let day = before_millis / DAY_MILLIS;
-    // Without an `await` between them, both are written or none. A second row, as a new column would be missing in
-    // tables that are there already.
+    let first = number(RowId::first_of(before_millis).number());
+    // Without an `await` between them, both are written or none. A second row, as it changes far more rarely than the first.
     let query = "INSERT INTO tally(id, version) VALUES (1, ?)
                  ON CONFLICT(id) DO UPDATE SET version = MAX(version, excluded.version)";
-    sql::run(state, query, &[number(day)])?;
-    let query = "DELETE FROM token WHERE (day, id) IN
-                 (SELECT day, id FROM token WHERE day < ? AND day > 0 ORDER BY day LIMIT ?) RETURNING 1";
-    let deleted = sql::rows(state, query, &[number(day), number(limit)])?;
+    sql::run(state, query, std::slice::from_ref(&first))?;
+    let query = "DELETE FROM decision WHERE id IN
+                 (SELECT id FROM decision WHERE id < ? ORDER BY id LIMIT ?) RETURNING 1";
+    let deleted = sql::rows(state, query, &[first, number(limit)])?;
     Ok(deleted.len() as u64 >= limit)
 }
