@@ -2,6 +2,7 @@
 
 /** One call to the ledger per second and isolate. */
 const FLUSH_MILLIS = 1_000;
+/** Pieces of one call. Of a hundred views the slowest waits no less with calls of 100, and those cost more. */
 const FLUSH_PIECES = 400;
 /** More than this waiting means the ledger has been gone for long; further ones are let go (they were never acknowledged). */
 const MAX_WAITING = 20_000;

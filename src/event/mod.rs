@@ -5,6 +5,7 @@ mod binary;
 mod refusal;
 mod wire;
 
+pub use binary::Run;
 pub use refusal::Refusal;
 
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};

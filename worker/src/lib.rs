@@ -132,14 +132,14 @@ pub fn record(env: Env, events: Vec<u8>) -> Promise {
 }
 
 async fn recorded(env: &Env, events: &[u8]) -> Result<(), JsValue> {
-    let site = &settings(env).site;
-    let mut groups = Groups::default();
-    match Event::read_all(events) {
-        Some(events) => events.into_iter().for_each(|event| groups.add(site, event)),
+    let settings = settings(env);
+    let mut groups = Groups::new(&settings.site);
+    match Event::runs(events) {
+        Some(runs) => runs.iter().for_each(|run| groups.add_run(run)),
         // Sending them again would not mend them.
         None => console_error!("record: events of our own can't be read"),
     }
-    if groups.len() == 0 {
+    if groups.is_empty() {
         return Ok(());
     }
     match deliver(env, groups, None).await.failed {
