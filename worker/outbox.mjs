@@ -2,14 +2,15 @@
 
 /** One call to the ledger per second and isolate. */
 const FLUSH_MILLIS = 1_000;
-/** Pieces of one call. Of a hundred views the slowest waits no less with calls of 100, and those cost more. */
-const FLUSH_PIECES = 400;
+/** Of one call: some 400 events. Of a hundred views the slowest waits no less with calls of a quarter, and those cost more. */
+const FLUSH_BYTES = 32 * 1024;
 /** More than this waiting means the ledger has been gone for long; further ones are let go (they were never acknowledged). */
-const MAX_WAITING = 20_000;
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 /** A request that was cut off in the middle of sending frees its turn after this time. */
 const SENDING_MILLIS = 15_000;
 
 const waiting = [];
+let waitingBytes = 0;
 let sendingSince = 0;
 
 /**
@@ -21,7 +22,7 @@ let sendingSince = 0;
 export function later({ env, ctx, engine }, events) {
   if (events.length === 0) return;
   // A copy: they are a part of something larger.
-  if (waiting.length < MAX_WAITING) waiting.push(events.slice());
+  if (waitingBytes < MAX_WAITING_BYTES) keep(events.slice());
   if (Date.now() - sendingSince < SENDING_MILLIS) return;
   sendingSince = Date.now();
   ctx.waitUntil(flush(env, engine));
@@ -31,17 +32,33 @@ async function flush(env, engine) {
   await new Promise((done) => setTimeout(done, FLUSH_MILLIS));
   sendingSince = 0;
   // What comes meanwhile waits its second: a call for a few events costs more than the events do.
-  for (let due = waiting.length; due > 0; due -= FLUSH_PIECES) {
-    const batch = waiting.splice(0, Math.min(due, FLUSH_PIECES));
+  for (let due = waitingBytes; due > 0; ) {
+    const events = next();
+    due -= events.length;
     try {
-      await engine.record(env, joined(batch));
+      await engine.record(env, events);
     } catch (error) {
       // Every event has its key, so sending it again can't count it twice.
-      console.error("edge events wait", batch.length, String(error));
-      waiting.unshift(...batch);
+      console.error("edge events wait", events.length, String(error));
+      keep(events);
       return;
     }
   }
+}
+
+/** The events of one call, oldest first. */
+function next() {
+  let bytes = 0;
+  let n = 0;
+  while (n < waiting.length && bytes < FLUSH_BYTES) bytes += waiting[n++].length;
+  waitingBytes -= bytes;
+  return joined(waiting.splice(0, n));
+}
+
+/** In their own order they need not be: each is counted by itself. */
+function keep(events) {
+  waiting.push(events);
+  waitingBytes += events.length;
 }
 
 /** Pieces of bytes in one. */
