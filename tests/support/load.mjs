@@ -9,18 +9,19 @@ import { connect } from "node:net";
  */
 
 /**
- * Sends requests as fast as the answers come; `requests` of the result were answered, `errors` were not.
+ * Sends requests as fast as the answers come, or at a pace; `requests` of the result were answered, `errors` were not.
  *
  * @param {object} options
  * @param {string} options.url  where, such as `http://127.0.0.1:8787`
  * @param {number} [options.requests]  how many in all
  * @param {number} [options.connections]
+ * @param {number} [options.pace]  requests per second, evenly; one that finds no connection free waits from its due time on
  * @param {Shot | ((i: number) => Shot)} [options.request]
  * @param {(status: number, body: Buffer, i: number) => void} [options.onAnswer]  keeps bodies only when given
  * @returns {Promise<{ requests: number, errors: number, seconds: number, perSecond: number, statuses: Record<string, number>,
  *   bytes: number, latencyMillis: { p50: number, p90: number, p99: number, max: number } }>}
  */
-export async function load({ url, requests = 10_000, connections = 8, request = {}, onAnswer }) {
+export async function load({ url, requests = 10_000, connections = 8, pace = Infinity, request = {}, onAnswer }) {
   const { hostname, port, host } = new URL(url);
   const fixed = typeof request === "function" ? undefined : bytesOf(request, host);
   const latencies = new Float64Array(requests);
@@ -37,9 +38,16 @@ export async function load({ url, requests = 10_000, connections = 8, request = 
     let isWaiting = false;
     const fire = () => {
       at = next++;
-      began = performance.now();
       isWaiting = true;
-      socket.write(fixed ?? bytesOf(request(at), host));
+      const due = start + (at * 1_000) / pace;
+      const early = due - performance.now();
+      // A timer that rings late is not the Worker's doing.
+      if (early > 0) setTimeout(() => send(performance.now()), early);
+      else send(pace === Infinity ? performance.now() : due);
+    };
+    const send = (since) => {
+      began = since;
+      if (!socket.destroyed) socket.write(fixed ?? bytesOf(request(at), host));
     };
     socket.setNoDelay(true);
     socket.on("connect", () => (next < requests ? fire() : socket.destroy()));
