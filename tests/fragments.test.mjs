@@ -265,7 +265,7 @@ describe("what fails", () => {
     own.queue.fault = "refuse";
     try {
       for (let i = 0; i < 5; i++) assert.equal((await slot("teaser", {}, {}, own)).status, 200);
-      await until(() => own.log, (log) => log.some((line) => line.includes("edge events wait 5")));
+      await until(() => own.log, (log) => log.some((line) => line.includes("5 events are not stored")));
       for (const path of paths) rmSync(path, { recursive: true });
       own.queue.fault = "none";
       // Whoever comes next takes along what waits.

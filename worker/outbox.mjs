@@ -39,7 +39,7 @@ async function flush(env, engine) {
       await engine.record(env, events);
     } catch (error) {
       // Every event has its key, so sending it again can't count it twice.
-      console.error("edge events wait", events.length, String(error));
+      console.error("edge events wait", events.length, "bytes", String(error));
       keep(events);
       return;
     }
