@@ -16,7 +16,8 @@ before(async () => {
   const page = (headers) => () => html(HOME.replace("Welcome", `Edition ${edition}`), { "cache-control": "public, max-age=3600", ...headers });
   origin = await startOrigin({ "/news/a": page({ "cache-tag": "front, sport" }), "/news/b": page({ "surrogate-key": "front culture" }), "/about": page({}) });
   worker = await start({ origin: origin.url, vars: { FRESH_MILLIS: "200" } });
-  await worker.publish(CONFIG);
+  // With a selector of more bytes than characters: a page's key holds its selectors.
+  await worker.publish({ ...CONFIG, slots: [...CONFIG.slots, { id: "size", selector: ".größe", goal: "order", arms: [{ block: "bold" }, { block: "calm" }] }] });
   await until(() => look("/about"), (text) => decisionsOf(text));
 });
 after(async () => {

@@ -6,12 +6,12 @@ import { isFor, mayShare } from "./freshness.mjs";
 import { joined } from "./outbox.mjs";
 import { arePurgesKnown, isPurgedSince } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
-import { tagOf } from "./skeleton.mjs";
 import { MAX_ADDRESS_CHARS, adopt, keyOf, tagsOf } from "./skeletons.mjs";
 
 const NAME = "edgeloom-skeletons";
 /** The form in which a skeleton is written. */
 const FORM = "v1";
+const DIGEST_BYTES = 32;
 /** A page that stands for less is asked for again before many could borrow it. */
 const LEAST_LIFE_MILLIS = 10_000;
 /** The origin is not asked before: near caches answer by then, and no visitor notices. */
@@ -44,7 +44,8 @@ export async function borrow(view) {
   asked.set(view.address, Date.now());
   const late = new Promise((done) => setTimeout(done, BORROW_MILLIS));
   const found = await Promise.race([read(view).catch(noted), late]);
-  if (!found || !isFor(view.request, found.lease)) return undefined;
+  // Asked at the last moment: what is kept here is let go of by the purges that come from now on.
+  if (!found || !isFor(view.request, found.lease) || isPurgedSince(found.lease.since, view.address, tagsOf(found.headers))) return undefined;
   return adopt(view, found);
 }
 
@@ -62,7 +63,8 @@ export async function lend(view, { key, skeleton, headers, lease }) {
   const items = skeleton.items.map((item) => (item instanceof Uint8Array ? item.length : [item.slot, item.end]));
   const about = { places: view.plan.places, lease, tag: skeleton.tag, headers: [...headers], items };
   const head = new TextEncoder().encode(JSON.stringify(about));
-  const body = joined([new Uint8Array(Uint32Array.of(head.length).buffer), head, ...skeleton.items.filter((item) => item instanceof Uint8Array)]);
+  const content = joined([new Uint8Array(Uint32Array.of(head.length).buffer), head, ...skeleton.items.filter((item) => item instanceof Uint8Array)]);
+  const body = joined([await digestOf(content), content]);
   const seconds = Math.ceil((Math.max(lease.freshUntil, lease.renewUntil, lease.rescueUntil) - now) / 1_000);
   const response = new Response(body, { headers: { "cache-control": `public, max-age=${seconds}` } });
   await inCache((cache) => cache.put(nameOf(view.address), response)).catch(noted);
@@ -75,6 +77,8 @@ export async function recall(address) {
   await inCache((cache) => cache.delete(nameOf(address))).catch(noted);
 }
 
+const digestOf = async (content) => new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+
 async function inCache(run) {
   return run(await caches.open(NAME));
 }
@@ -82,15 +86,16 @@ async function inCache(run) {
 async function read({ address, plan }) {
   const response = await inCache((cache) => cache.match(nameOf(address)));
   if (!response) return undefined;
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  const at = 4 + new DataView(bytes.buffer).getUint32(0, true);
+  const whole = new Uint8Array(await response.arrayBuffer());
+  const bytes = whole.subarray(DIGEST_BYTES);
+  // Whatever happened to it on the way, what is used is what was cut.
+  const digest = await digestOf(bytes);
+  if (!digest.every((byte, i) => byte === whole[i])) throw new Error("a skeleton was damaged");
+  const at = 4 + new DataView(whole.buffer).getUint32(DIGEST_BYTES, true);
   const { items, lease, ...about } = JSON.parse(new TextDecoder().decode(bytes.subarray(4, at)));
   const headers = new Headers(about.headers);
-  if (about.places !== plan.places || isPurgedSince(lease.since, address, tagsOf(headers))) return undefined;
-  const skeleton = skeletonOf(items, bytes.subarray(at));
-  // Whatever happened to it on the way: these are the bytes that were cut.
-  if ((await tagOf(skeleton)) !== about.tag) throw new Error("a skeleton was damaged");
-  return { skeleton: { ...skeleton, tag: about.tag }, headers, lease };
+  if (about.places !== plan.places) return undefined;
+  return { skeleton: { ...skeletonOf(items, bytes.subarray(at)), tag: about.tag }, headers, lease };
 }
 
 function skeletonOf(items, literals) {

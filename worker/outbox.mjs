@@ -32,7 +32,8 @@ async function flush(env, engine) {
   await new Promise((done) => setTimeout(done, FLUSH_MILLIS));
   sendingSince = 0;
   // What comes meanwhile waits its second: a call for a few events costs more than the events do.
-  for (let due = waitingBytes; due > 0; ) {
+  // Another flush may have taken what was due here.
+  for (let due = waitingBytes; due > 0 && waiting.length > 0; ) {
     const events = next();
     due -= events.length;
     try {
@@ -46,16 +47,16 @@ async function flush(env, engine) {
   }
 }
 
-/** The events of one call, oldest first. */
+/** The events of one call, oldest first; a piece that is larger goes alone, and none grows with what failed before it. */
 function next() {
   let bytes = 0;
   let n = 0;
-  while (n < waiting.length && bytes < FLUSH_BYTES) bytes += waiting[n++].length;
+  while (n < waiting.length && (n === 0 || bytes + waiting[n].length <= FLUSH_BYTES)) bytes += waiting[n++].length;
   waitingBytes -= bytes;
   return joined(waiting.splice(0, n));
 }
 
-/** In their own order they need not be: each is counted by itself. */
+/** Their order does not matter; those of a call that failed stay one piece. */
 function keep(events) {
   waiting.push(events);
   waitingBytes += events.length;

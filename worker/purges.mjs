@@ -19,8 +19,8 @@ const CLOCK_MILLIS = 5_000;
 let asked = 0;
 /** Until when what is known of it is believed, milliseconds since the epoch. */
 let believedUntil = 0;
-/** The list as it was read last. @type {Purge[]} */
-let known = [];
+/** The list as it was read last; nothing before. @type {Purge[] | undefined} */
+let known;
 /** Time of the newest purge that this isolate has followed, milliseconds since the epoch. */
 let followed = 0;
 
@@ -49,12 +49,14 @@ export function followPurges({ env, ctx }) {
 /** Whether what is kept can have been taken back without this isolate knowing: then the origin has to be asked. */
 export const arePurgesKnown = () => Date.now() < believedUntil;
 
-/** Whether a page that its origin gave at a time, wherever that was, was taken back since. */
-export const isPurgedSince = (since, address, tags) => known.some((one) => one.at > since - CLOCK_MILLIS && concerns(one, address, tags));
+/** Whether a page that its origin gave at a time, wherever that was, was taken back since, as far as one can know. */
+export const isPurgedSince = (since, address, tags) => !known || known.some((one) => one.at > since - CLOCK_MILLIS && concerns(one, address, tags));
 
 async function follow(env) {
   /** @type {Purge[] | null} */
   const list = await env.STATE.get(`site:${env.SITE || "main"}:purges:v1`, { type: "json", cacheTtl: CACHE_SECS });
+  // An older one than that before: copies of it lag behind each other.
+  if ((list?.at(-1)?.at ?? 0) < followed) return;
   known = list ?? [];
   for (const one of known) {
     if (one.at <= followed) continue;

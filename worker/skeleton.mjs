@@ -42,7 +42,7 @@ export async function cut(response, selectors) {
 }
 
 /** 96 bits of a hash of the page. */
-export async function tagOf({ items }) {
+async function tagOf({ items }) {
   const hash = await crypto.subtle.digest("SHA-256", joined(items.filter((item) => item instanceof Uint8Array)));
   return Array.from(new Uint8Array(hash, 0, 12), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

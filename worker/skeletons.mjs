@@ -109,7 +109,8 @@ export function renew(view, entry, response, now) {
   const isSameKey = entry.key === keyOf(view, valuesOf(view, varyOf(headers)));
   if (lease && isSameKey) entry.lease = lease;
   else drop(entry.key);
-  return Boolean(lease && isSameKey);
+  // Somebody may have taken it back while the origin was asked.
+  return kept.get(entry.key) === entry;
 }
 
 /** The headers of an answer that belong to the page and its visitor, not to the transfer or to caches. */

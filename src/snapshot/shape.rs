@@ -13,7 +13,7 @@ json::fields! {
     Privacy { has mode; may have consent, cookie_days; }
     Consent { needs cookie, measured, personal; }
     Ledger { may have shards, window_hours, origins; }
-    Page { needs path, life_seconds; may have shared; }
+    Page { needs path, life_seconds; has shared; }
     Audience { needs id, when; }
     Goal { needs id; may have path, value; }
     Block { needs id, template; may have fields; }

@@ -21,7 +21,7 @@ pub struct Config {
     pub privacy: Privacy,
     /// How rewards are collected and counted.
     pub ledger: Ledger,
-    /// How long pages stand whose server does not say so.
+    /// How long pages stand whose server does not say so, and which are the same for many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<Page>,
     /// Named rules over the context.
@@ -146,7 +146,7 @@ pub struct Page {
     pub life_seconds: u32,
     /// Whether everybody with the same country and kind of device gets the same page, so that caches in front may keep it.
     /// Nothing else of a visit is known there, and nothing is counted.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub shared: bool,
 }
 

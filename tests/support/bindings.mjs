@@ -62,6 +62,8 @@ export class DataCentre {
   values = new Map();
   /** `"none"`, `"error"`, `"corrupt"` (a byte of the body flipped), `"hang"`. */
   fault = "none";
+  /** Which byte of the body `"corrupt"` flips. */
+  flipped = (length) => length - 1;
   /** Of every call: its method and address. */
   calls = [];
 
@@ -80,7 +82,7 @@ export class DataCentre {
     const at = value.indexOf("\r\n\r\n");
     const headers = value.subarray(0, at).toString().split("\r\n").slice(1).map((line) => line.split(": "));
     const kept = Buffer.from(value.subarray(at + 4));
-    if (this.fault === "corrupt") kept[kept.length - 1] ^= 1;
+    if (this.fault === "corrupt") kept[this.flipped(kept.length)] ^= 1;
     response.writeHead(200, { ...Object.fromEntries(headers), "cf-cache-status": "HIT" });
     response.end(kept);
   }

@@ -10,7 +10,7 @@ use edgeloom::snapshot::Snapshot;
 use edgeloom::snapshot::wire::Mode;
 use serde_json::Value;
 
-/// Separates the parts of a plan; it can't occur in them, since all of it is escaped ASCII.
+/// Separates the parts of a plan; it can't occur in them: no header has it, and no selector is compiled with it.
 pub const NUL: char = '\0';
 /// Element id under which the page finds its decisions.
 pub const ISLAND: &str = "edgeloom-decisions";
@@ -105,7 +105,7 @@ impl Head<'_> {
 /// The plan of a page.
 ///
 /// Lengths: of the tail, which is appended to a page in which a slot was found; of the events of reaching the page; of the
-/// selectors in the text, with the NUL before each; then of HTML and events of each slot. Texts: as in `Head`, the hints of
+/// selectors in the text, in units of UTF-16, with the NUL before each; then of HTML and events of each slot. Texts: as in `Head`, the hints of
 /// each slot's `Link` header, the selectors of the slots. HTML: that of each slot, then the tail.
 pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str, moment: &Moment) -> Plan {
     let facts = Facts::parse(facts);
@@ -195,7 +195,9 @@ impl Request<'_> {
             tail.push_str(BEACON);
         }
         slots.html.push_str(&tail);
-        slots.set_lengths([tail.len(), reached_bytes, slots.places.len()]);
+        // A selector may hold any letter, and JavaScript counts in units of UTF-16.
+        let places_units = slots.places.encode_utf16().count();
+        slots.set_lengths([tail.len(), reached_bytes, places_units]);
         head.timing = timing_header(&timing);
         head.variant = served.variant(visit.mode);
         head.cookie = visit.set_cookie;
