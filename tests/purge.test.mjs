@@ -17,7 +17,7 @@ before(async () => {
   origin = await startOrigin({ "/news/a": page({ "cache-tag": "front, sport" }), "/news/b": page({ "surrogate-key": "front culture" }), "/about": page({}) });
   worker = await start({ origin: origin.url, vars: { FRESH_MILLIS: "200" } });
   // With a selector of more bytes than characters: a page's key holds its selectors.
-  await worker.publish({ ...CONFIG, slots: [...CONFIG.slots, { id: "size", selector: ".größe", goal: "order", arms: [{ block: "bold" }, { block: "calm" }] }] });
+  await worker.publish({ ...CONFIG, slots: [...CONFIG.slots, { id: "size", selector: ".ößößößößößöß", goal: "order", arms: [{ block: "bold" }, { block: "calm" }] }] });
   await until(() => look("/about"), (text) => decisionsOf(text));
 });
 after(async () => {
