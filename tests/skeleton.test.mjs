@@ -371,7 +371,7 @@ test("a life that the configuration states counts where the origin states none a
   assert.equal(configured({ "cache-control": "max-age=60" }).freshUntil, 1e12 + 60_000);
   for (const headers of [{ "cache-control": "no-cache" }, { "cache-control": "max-age=0" }, ...OWN]) assert.equal(configured(headers), undefined, JSON.stringify(headers));
 
-  const own = await start({ origin: origin.url });
+  const own = await start({ origin: origin.url, vars: { FRESH_MILLIS: "200" } });
   const pages = [{ path: "/configured/long", life_seconds: 3600 }, { path: "/configured/*", life_seconds: 0 }];
   for (const path of ["/configured/long", "/configured/short"]) origin.route(path, (request) => html(HOME.replace("Welcome", `for ${request.headers.cookie ?? "anyone"}`)));
   const look = async (path, headers = {}) => (await own.fetch(path, { headers: { ...BROWSER, ...headers } })).text();
@@ -387,6 +387,10 @@ test("a life that the configuration states counts where the origin states none a
     for (let i = 0; i < 3; i++) assert.equal(await asks("/configured/long"), 0);
     assert.match(await look("/configured/long", { cookie: "a=1" }), /for anyone/);
     for (let i = 0; i < 5; i++) assert.equal(await asks("/configured/short"), 1);
+    // Whoever took the line for a page that is not the same for everybody takes it back, and that is it.
+    await own.publish({ ...CONFIG, pages: [] });
+    await until(() => asks("/configured/long"), (n) => n === 1);
+    assert.match(await look("/configured/long", { cookie: "a=1" }), /for a=1/);
   } finally {
     await own.stop();
   }

@@ -45,7 +45,7 @@ export async function borrow(view) {
   const late = new Promise((done) => setTimeout(done, BORROW_MILLIS));
   const found = await Promise.race([read(view).catch(noted), late]);
   // Asked at the last moment: what is kept here is let go of by the purges that come from now on.
-  if (!found || !isFor(view.request, found.lease) || isPurgedSince(found.lease.since, view.address, tagsOf(found.headers))) return undefined;
+  if (!found || !isFor(view, found.lease) || isPurgedSince(found.lease.since, view.address, tagsOf(found.headers))) return undefined;
   return adopt(view, found);
 }
 

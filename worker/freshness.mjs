@@ -13,7 +13,7 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
  * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
  * @property {boolean} forAll  it is named shared; else it stands only among visitors without cookies
- * @property {boolean} isConfigured  its life is the site's configuration's word, not the origin's
+ * @property {number} [configuredMillis]  its life, where that is the site's configuration's word and not the origin's
  */
 
 const NONE = new Map();
@@ -62,7 +62,9 @@ export function mayShare(request) {
  * Whether a visitor may share what stands under a lease. Many a site makes pages by cookie, says `max-age` or sends a tag,
  * and means the browser it made the page for.
  */
-export function isFor(request, lease) {
+export function isFor({ request, plan }, lease) {
+  // The configuration took its word back, or says another one by now.
+  if (lease.configuredMillis !== undefined && lease.configuredMillis !== plan.lifeMillis) return false;
   return lease.forAll || !request.headers.has("cookie");
 }
 
@@ -97,7 +99,7 @@ export function leaseOf({ request, plan }, response, now) {
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;
   const lease = granted(headers, now, plan.lifeMillis);
-  return isFor(request, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
+  return isFor({ request, plan }, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
 }
 
 /**
@@ -105,7 +107,7 @@ export function leaseOf({ request, plan }, response, now) {
  * with a cookie may be another.
  */
 export function mayCut({ request }, lease) {
-  return lease !== undefined && !(lease.isConfigured && request.headers.has("cookie"));
+  return lease !== undefined && !(lease.configuredMillis !== undefined && request.headers.has("cookie"));
 }
 
 /** The lease that headers grant from now on: by the first line that is meant for caches like us, else by that for all. */
@@ -121,9 +123,9 @@ function granted(headers, now, configured) {
   const freshUntil = now + Math.max(0, life - age);
   const strict = ["no-cache", "must-revalidate", "proxy-revalidate"].some((name) => said.has(name));
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
-  const isConfigured = stated === undefined && configured !== undefined;
-  const forAll = isConfigured || said.has("public") || said.has("s-maxage") || isTargeted;
-  return { since: now, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, isConfigured };
+  const configuredMillis = stated === undefined ? configured : undefined;
+  const forAll = configuredMillis !== undefined || said.has("public") || said.has("s-maxage") || isTargeted;
+  return { since: now, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, configuredMillis };
 }
 
 function expires(headers, now) {

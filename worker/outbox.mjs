@@ -11,6 +11,8 @@ const SENDING_MILLIS = 15_000;
 
 const waiting = [];
 let waitingBytes = 0;
+/** Bytes of those that were let go since the last call. */
+let lostBytes = 0;
 let sendingSince = 0;
 
 /**
@@ -23,6 +25,7 @@ export function later({ env, ctx, engine }, events) {
   if (events.length === 0) return;
   // A copy: they are a part of something larger.
   if (waitingBytes < MAX_WAITING_BYTES) keep(events.slice());
+  else lostBytes += events.length;
   if (Date.now() - sendingSince < SENDING_MILLIS) return;
   sendingSince = Date.now();
   ctx.waitUntil(flush(env, engine));
@@ -31,6 +34,8 @@ export function later({ env, ctx, engine }, events) {
 async function flush(env, engine) {
   await new Promise((done) => setTimeout(done, FLUSH_MILLIS));
   sendingSince = 0;
+  if (lostBytes > 0) console.error("edge events were let go", lostBytes, "bytes; hint: more shards take more");
+  lostBytes = 0;
   // What comes meanwhile waits its second: a call for a few events costs more than the events do.
   // Another flush may have taken what was due here.
   for (let due = waitingBytes; due > 0 && waiting.length > 0; ) {

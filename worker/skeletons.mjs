@@ -61,7 +61,7 @@ export function find(view) {
   if (!known || !mayShare(view.request)) return undefined;
   addresses.set(view.address, known);
   const entry = lookUp(keyOf(view, valuesOf(view, known.vary)));
-  return entry && isFor(view.request, entry.lease) ? entry : undefined;
+  return entry && isFor(view, entry.lease) ? entry : undefined;
 }
 
 const valuesOf = ({ request }, vary) => vary.map((name) => `${name}:${request.headers.get(name) ?? ""}`);
