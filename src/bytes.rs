@@ -16,11 +16,6 @@ impl<'b> Reader<'b> {
         self.0.is_empty().then_some(())
     }
 
-    /// How many bytes are still to be read.
-    pub(crate) const fn left(&self) -> usize {
-        self.0.len()
-    }
-
     /// The next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;

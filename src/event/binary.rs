@@ -16,7 +16,7 @@
 //! Less than half of the JSON form, and read without building anything but the event. It lives for seconds between parts of one
 //! deployment and is never stored; what waits in a queue is JSON.
 
-use super::{Event, Kind, MAX_VALUE_MICROS, Treatment, shard_of};
+use super::{Event, Kind, MAX_VALUE_MICROS, Treatment};
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};
 use crate::receipt::{MAX_SHARDS, is_propensity};
@@ -75,29 +75,6 @@ impl Event {
         Some(events)
     }
 
-    /// A list in its runs of one decision each, for passing it on: nothing is built, and only the lengths are checked.
-    /// `None` when those are broken.
-    #[must_use]
-    pub fn runs(bytes: &[u8]) -> Option<Vec<Run<'_>>> {
-        let mut reader = Reader::new(bytes);
-        let mut runs: Vec<(Run<'_>, Head)> = Vec::new();
-        // From the first event of the last run on.
-        let mut rest = bytes;
-        while reader.end().is_none() {
-            let at = rest.len().checked_sub(reader.left())?;
-            let head = Head::skim(&mut reader)?;
-            if runs.last().is_none_or(|(_, of_run)| *of_run != head) {
-                rest = rest.get(at..)?;
-                let shard = shard_of(&DecisionId(head.decision), head.shards);
-                runs.push((Run { shard, n_events: 0, bytes: &[] }, head));
-            }
-            let (run, _) = runs.last_mut()?;
-            run.n_events += 1;
-            run.bytes = rest.get(..rest.len().checked_sub(reader.left())?)?;
-        }
-        Some(runs.into_iter().map(|(run, _)| run).collect())
-    }
-
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let [kind, shards] = reader.array()?;
         let has = |bit: u8| kind & bit != 0;
@@ -126,43 +103,6 @@ impl Event {
                 Kind::Exposure
             },
         })
-    }
-}
-
-/// Events of one decision, one after another in a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run<'b> {
-    /// Shard of the decision.
-    pub shard: u8,
-    /// How many.
-    pub n_events: usize,
-    /// They themselves.
-    pub bytes: &'b [u8],
-}
-
-/// What the way of an event depends on.
-#[derive(PartialEq)]
-struct Head {
-    shards: u8,
-    decision: [u8; 16],
-}
-
-impl Head {
-    /// Reads over an event.
-    fn skim(reader: &mut Reader<'_>) -> Option<Self> {
-        let [kind, shards] = reader.array()?;
-        let _key: [u8; 8] = reader.array()?;
-        let decision = reader.array()?;
-        let _propensity: [u8; 8] = reader.array()?;
-        reader.varint()?;
-        for _ in 0..1 + (kind & (HAS_ARM | REWARD)).count_ones() {
-            let length = reader.byte()?;
-            reader.take(length.into())?;
-        }
-        if kind & REWARD != 0 {
-            reader.varint()?;
-        }
-        Some(Self { shards, decision })
     }
 }
 
@@ -229,30 +169,6 @@ mod tests {
             let receipt = Receipt { decision: DecisionId(decision), propensity, flags, time_millis, arm, ..sample() };
             let events = vec![Event::exposure(&receipt, Some(EventId(decision))), buy(&receipt, value)];
             prop_assert_eq!(Event::read_all(&bytes_of(&events)), Some(events));
-        }
-
-        #[test]
-        fn runs_are_the_list_cut_between_decisions(decisions in proptest::collection::vec((0_u8..3, any::<bool>()), 0..20)) {
-            let events: Vec<Event> = decisions.iter().map(|(decision, is_reward)| {
-                let receipt = Receipt { decision: DecisionId([*decision; 16]), shards: 5, ..sample() };
-                if *is_reward { buy(&receipt, 2.5) } else { Event::exposure(&receipt, None) }
-            }).collect();
-            let bytes = bytes_of(&events);
-            let runs = Event::runs(&bytes).unwrap();
-            let expected: Vec<&[Event]> = events.chunk_by(|a, b| a.decision == b.decision).collect();
-            prop_assert_eq!(runs.len(), expected.len());
-            for (run, expected) in runs.iter().zip(expected) {
-                prop_assert_eq!(Event::read_all(run.bytes), Some(expected.to_vec()));
-                prop_assert_eq!((run.n_events, run.shard), (expected.len(), expected[0].shard()));
-            }
-            prop_assert!((1..bytes.len().min(40)).all(|end| Event::runs(&bytes[..end]).is_none()));
-        }
-
-        #[test]
-        fn any_bytes_have_runs_or_none(bytes: Vec<u8>) {
-            if let Some(runs) = Event::runs(&bytes) {
-                prop_assert_eq!(runs.iter().map(|run| run.bytes).collect::<Vec<_>>().concat(), bytes);
-            }
         }
 
         #[test]

@@ -5,7 +5,6 @@ mod binary;
 mod refusal;
 mod wire;
 
-pub use binary::Run;
 pub use refusal::Refusal;
 
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};

@@ -46,11 +46,11 @@ impl Outcome {
 
 /// What one event adds to the statistics of its shard.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delta<'e> {
+pub struct Delta {
     /// The slot.
-    pub slot: &'e SlotId,
+    pub slot: SlotId,
     /// What the slot got.
-    pub treatment: &'e Treatment,
+    pub treatment: Treatment,
     /// What to add; values may be negative where a smaller key displaced another.
     pub counts: Counts,
     /// 1 for an event that had been taken before.
@@ -76,18 +76,17 @@ pub struct Delta<'e> {
 /// let (outcome, delta) = fold(&mut tokens, &reward);
 /// statistics.apply(&delta);
 /// assert_eq!(outcome, Outcome::Waiting);
-/// let exposure = Event::exposure(&receipt, None);
-/// let (_, delta) = fold(&mut tokens, &exposure);
+/// let (_, delta) = fold(&mut tokens, &Event::exposure(&receipt, None));
 /// statistics.apply(&delta);
 /// let counts = statistics.counts(&receipt.slot, &Treatment::of(&receipt)).unwrap();
 /// assert_eq!((counts.exposures, counts.goals.get(&buy).unwrap().value()), (1, 9.5));
 /// ```
-pub fn fold<'e>(tokens: &mut Tokens, event: &'e Event) -> (Outcome, Delta<'e>) {
+pub fn fold(tokens: &mut Tokens, event: &Event) -> (Outcome, Delta) {
     let mut counts = Counts::default();
     let outcome = tokens.take(event, &mut counts);
     let delta = Delta {
-        slot: &event.slot,
-        treatment: &event.treatment,
+        slot: event.slot.clone(),
+        treatment: event.treatment.clone(),
         counts,
         repeats: u64::from(matches!(outcome, Outcome::Repeat | Outcome::Revised)),
         refused: (outcome == Outcome::Full).then_some(Refusal::Full),

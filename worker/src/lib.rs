@@ -132,14 +132,14 @@ pub fn record(env: Env, events: Vec<u8>) -> Promise {
 }
 
 async fn recorded(env: &Env, events: &[u8]) -> Result<(), JsValue> {
-    let settings = settings(env);
-    let mut groups = Groups::new(&settings.site);
-    match Event::runs(events) {
-        Some(runs) => runs.iter().for_each(|run| groups.add_run(run)),
+    let site = &settings(env).site;
+    let mut groups = Groups::default();
+    match Event::read_all(events) {
+        Some(events) => events.into_iter().for_each(|event| groups.add(site, event)),
         // Sending them again would not mend them.
         None => console_error!("record: events of our own can't be read"),
     }
-    if groups.is_empty() {
+    if groups.len() == 0 {
         return Ok(());
     }
     match deliver(env, groups, None).await.failed {

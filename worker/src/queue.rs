@@ -52,7 +52,8 @@ pub async fn consume(batch: MessageBatch, env: &Env) {
             let events: Vec<Event> =
                 part.iter().flat_map(|readable| readable.events.iter().cloned()).collect();
             // Without asking a shard again that has just failed: its deadlines would add up to more than a batch has.
-            is_up = is_up && (events.is_empty() || deliver_direct(env, &shard, &events).await.is_some());
+            is_up =
+                is_up && (events.is_empty() || deliver_direct(env, &shard, events.clone()).await.is_some());
             let is_done = is_up || is_dead && keep(env, letters(&shard, &events)).await;
             for Readable { message, .. } in part {
                 if is_done { platform::ack(&message) } else { platform::retry(&message) }

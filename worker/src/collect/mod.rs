@@ -101,7 +101,7 @@ async fn take(
         return Err(Problem::try_again("Nothing is published here, so no event can be checked. Keep them."));
     };
     let known = Known { settings, snapshot, keyring, now_millis: now_millis(), is_import };
-    let mut groups = Groups::new(&settings.site);
+    let mut groups = Groups::default();
     let mut refused = Map::new();
     for item in items {
         // One that is wrong never costs the others.
@@ -111,7 +111,7 @@ async fn take(
         }
     }
     let delivery =
-        if groups.is_empty() { Delivery::default() } else { deliver(env, groups, fault.as_deref()).await };
+        if groups.len() == 0 { Delivery::default() } else { deliver(env, groups, fault.as_deref()).await };
     report(&delivery, refused)
 }
 

@@ -74,13 +74,14 @@ pub fn number(item: &Value, name: &str) -> Result<Option<f64>, Refusal> {
 ///
 /// # Errors
 /// Why it is not taken.
-pub fn event(item: &Value, known: &Known, groups: &mut Groups<'_>) -> Result<(), Refusal> {
+pub fn event(item: &Value, known: &Known, groups: &mut Groups) -> Result<(), Refusal> {
+    let site = &known.settings.site;
     let kind = Kind::of(item)?;
     let Some(token) = json::text(item, "receipt") else {
         if !known.is_import {
             return Err(Refusal::Malformed);
         }
-        groups.add_import(&import::event(item, kind, known)?);
+        groups.add_import(site, import::event(item, kind, known)?);
         return Ok(());
     };
     let receipt = known.keyring.verify(token)?;
@@ -95,7 +96,7 @@ pub fn event(item: &Value, known: &Known, groups: &mut Groups<'_>) -> Result<(),
             Event::reward(&receipt, &goal.id, number(item, "value")?.unwrap_or(goal.value), None)?
         }
     };
-    groups.add(&event);
+    groups.add(site, event);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Brings events to their shards: one call per shard with a deadline, one more try where it may help, else the queue.
 
 use super::overflow;
-use super::{Batch, Group, Groups, Outcomes};
+use super::{Batch, Groups, Outcomes};
 use crate::bindings::SHARD;
 use crate::faults;
 use crate::platform::{self, Call, Env, Error, Response, Result, console_error};
@@ -33,10 +33,13 @@ enum Failure {
 }
 
 /// Delivers groups of events, shards side by side.
-pub async fn deliver(env: &Env, groups: Groups<'_>, fault: Option<&str>) -> Delivery {
+pub async fn deliver(env: &Env, groups: Groups, fault: Option<&str>) -> Delivery {
     let mut refused = refusals::take();
-    // Refusals counted since the last call travel with the first one.
-    let calls = groups.all().map(|group| deliver_one(env, group, std::mem::take(&mut refused), fault));
+    let calls = groups.0.into_iter().map(|(shard, events)| {
+        // Refusals counted since the last call travel with the first one.
+        let batch = Batch { events, refused: std::mem::take(&mut refused) };
+        deliver_one(env, shard, batch, fault)
+    });
     let mut delivery = Delivery::default();
     for one in platform::all(calls).await {
         delivery.outcomes.add(one.outcomes);
@@ -46,18 +49,13 @@ pub async fn deliver(env: &Env, groups: Groups<'_>, fault: Option<&str>) -> Deli
     delivery
 }
 
-async fn deliver_one(env: &Env, group: Group, refused: Statistics, fault: Option<&str>) -> Delivery {
-    let Group { shard, n_events, events } = group;
-    if let Ok(outcomes) = call(env, &shard, &Batch::bytes(&events, &refused), fault).await {
+async fn deliver_one(env: &Env, shard: String, batch: Batch, fault: Option<&str>) -> Delivery {
+    if let Ok(outcomes) = call(env, &shard, &batch, fault).await {
         return Delivery { outcomes, ..Delivery::default() };
     }
-    refusals::put_back(&refused);
-    let Some(events) = Event::read_all(&events) else {
-        // Sending them again would not mend them.
-        console_error!("ledger: {n_events} events of our own can't be read");
-        return Delivery::default();
-    };
-    match overflow::send(env, &shard, &events, fault).await {
+    refusals::put_back(&batch.refused);
+    let n_events = batch.events.len();
+    match overflow::send(env, &shard, &batch.events, fault).await {
         Ok(()) => Delivery { queued: n_events, ..Delivery::default() },
         Err(error) => {
             console_error!("ledger: {n_events} events found neither shard nor queue: {error}");
@@ -67,20 +65,19 @@ async fn deliver_one(env: &Env, group: Group, refused: Statistics, fault: Option
 }
 
 /// Brings events to their shard, without the queue behind it. `None` when the shard did not take them.
-pub async fn deliver_direct(env: &Env, shard: &str, events: &[Event]) -> Option<Outcomes> {
-    let mut bytes = Vec::new();
-    events.iter().for_each(|event| event.write(&mut bytes));
-    call(env, shard, &Batch::bytes(&bytes, &Statistics::default()), None).await.ok()
+pub async fn deliver_direct(env: &Env, shard: &str, events: Vec<Event>) -> Option<Outcomes> {
+    call(env, shard, &Batch { events, refused: Statistics::default() }, None).await.ok()
 }
 
 /// Brings refusals alone to a shard. Returns whether it took them.
 pub async fn deliver_refusals(env: &Env, shard: &str, refused: &Statistics) -> bool {
-    call(env, shard, &Batch::bytes(&[], refused), None).await.is_ok()
+    call(env, shard, &Batch { events: Vec::new(), refused: refused.clone() }, None).await.is_ok()
 }
 
-async fn call(env: &Env, shard: &str, body: &[u8], fault: Option<&str>) -> Result<Outcomes, Failure> {
-    match call_once(env, shard, body, fault).await {
-        Err(Failure::Retryable) => call_once(env, shard, body, fault).await,
+async fn call(env: &Env, shard: &str, batch: &Batch, fault: Option<&str>) -> Result<Outcomes, Failure> {
+    let body = batch.bytes();
+    match call_once(env, shard, &body, fault).await {
+        Err(Failure::Retryable) => call_once(env, shard, &body, fault).await,
         answer => answer,
     }
 }

@@ -85,7 +85,7 @@ pub async fn deliver(env: &Env, tables: &Store<'_>) -> Result<bool> {
         if let Some((shard, events, 0)) = overflow::read(&text)
             && !down.contains(&shard)
         {
-            is_taken = deliver_direct(env, &shard, &events).await.is_some();
+            is_taken = deliver_direct(env, &shard, events).await.is_some();
             if !is_taken {
                 down.push(shard);
             }

@@ -26,74 +26,39 @@ mod sql;
 mod versions;
 
 use crate::json;
-use edgeloom::event::{Event, Run};
+use edgeloom::event::Event;
 use edgeloom::fold::Outcome;
-use edgeloom::sorted::SortedMap;
 use edgeloom::statistics::Statistics;
 use edgeloom::told;
 
 /// Shard of logs that come without receipts; it never forgets, so that an old log sent again stays a repeat.
 const IMPORT: &str = "import";
 
-/// Events of one shard on their way there, in their binary form.
-pub struct Group {
-    /// Name of the shard.
-    pub shard: String,
-    /// How many events.
-    pub n_events: usize,
-    /// They themselves.
-    pub events: Vec<u8>,
-}
+/// Events by the name of their shard. A list: a site has 65 shards at most, a batch meets some of them.
+#[derive(Default)]
+pub struct Groups(Vec<(String, Vec<Event>)>);
 
-/// Events of a site by their shard.
-pub struct Groups<'s> {
-    site: &'s str,
-    /// How many events, and they themselves, by the number of the shard; that of logs has none.
-    shards: SortedMap<Option<u8>, (usize, Vec<u8>)>,
-}
-
-impl<'s> Groups<'s> {
-    /// No events of a site.
-    pub const fn new(site: &'s str) -> Self {
-        Self { site, shards: SortedMap::new() }
-    }
-
+impl Groups {
     /// Adds an event made from a receipt.
-    pub fn add(&mut self, event: &Event) {
-        event.write(self.more(Some(event.shard()), 1));
+    pub fn add(&mut self, site: &str, event: Event) {
+        self.push(shard_name(site, event.shard()), event);
     }
 
     /// Adds an event of a trusted log.
-    pub fn add_import(&mut self, event: &Event) {
-        event.write(self.more(None, 1));
+    pub fn add_import(&mut self, site: &str, event: Event) {
+        self.push(format!("{site}/{IMPORT}"), event);
     }
 
-    /// Adds events as they are.
-    pub fn add_run(&mut self, run: &Run<'_>) {
-        self.more(Some(run.shard), run.n_events).extend_from_slice(run.bytes);
+    fn push(&mut self, name: String, event: Event) {
+        match self.0.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, events)) => events.push(event),
+            None => self.0.push((name, vec![event])),
+        }
     }
 
-    /// Where more events of a shard belong.
-    fn more(&mut self, number: Option<u8>, n_events: usize) -> &mut Vec<u8> {
-        let (n, events) = self.shards.or_default(number);
-        *n += n_events;
-        events
-    }
-
-    /// Whether there is no event.
-    pub const fn is_empty(&self) -> bool {
-        self.shards.is_empty()
-    }
-
-    /// The groups.
-    pub fn all(self) -> impl Iterator<Item = Group> {
-        self.shards.into_iter().map(move |(number, (n_events, events))| {
-            let shard = match number {
-                Some(number) => shard_name(self.site, number),
-                None => import_name(self.site),
-            };
-            Group { shard, n_events, events }
-        })
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|(_, events)| events.len()).sum()
     }
 }
 
@@ -102,13 +67,9 @@ pub fn shard_name(site: &str, shard: u8) -> String {
     format!("{site}/{shard}")
 }
 
-fn import_name(site: &str) -> String {
-    format!("{site}/{IMPORT}")
-}
-
 /// Every shard a site may have counted in.
 pub fn shard_names(site: &str, shards: u8) -> Vec<String> {
-    (0..shards).map(|n| shard_name(site, n)).chain([import_name(site)]).collect()
+    (0..shards).map(|n| shard_name(site, n)).chain([format!("{site}/{IMPORT}")]).collect()
 }
 
 /// Bytes of the length before the events of a batch.
@@ -125,12 +86,18 @@ pub struct Batch {
 
 impl Batch {
     /// The sent form: length of the events, the events in their binary form, and refusals as JSON where there are any.
-    pub fn bytes(events: &[u8], refused: &Statistics) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut out = vec![0; LENGTH_BYTES];
+        for event in &self.events {
+            event.write(&mut out);
+        }
         // A batch has at most some thousand events of at most 250 bytes.
-        let length = u32::try_from(events.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let mut out = [&length, events].concat();
-        if *refused != Statistics::default() {
-            out.extend_from_slice(edgeloom::json::write(refused).as_bytes());
+        let length = u32::try_from(out.len() - LENGTH_BYTES).unwrap_or(u32::MAX).to_le_bytes();
+        for (to, from) in out.iter_mut().zip(length) {
+            *to = from;
+        }
+        if self.refused != Statistics::default() {
+            out.extend_from_slice(edgeloom::json::write(&self.refused).as_bytes());
         }
         out
     }
