@@ -160,7 +160,7 @@ test("shards that a lowered count no longer names are woken and report", () =>
     await until(() => counted(worker), (n) => n === 60);
   }));
 
-test("an event of a day that is forgotten is refused, one of a day that is still known is not", () =>
+test("an event of a time that is forgotten is refused, one of a time that is still known is not", () =>
   withWorker({}, async (worker) => {
     await worker.publish({ ...CONFIG, ledger: { window_hours: 336 } });
     const day = 86_400_000;
@@ -171,8 +171,9 @@ test("an event of a day that is forgotten is refused, one of a day that is still
     const folder = join(worker.dir, "edgeloom-Shard");
     const [name] = readdirSync(folder).filter((name) => name.endsWith(".sqlite") && !name.startsWith("metadata"));
     const database = new DatabaseSync(join(folder, name));
-    // Set by hand: the least that is kept is longer than the longest window.
-    database.prepare("INSERT OR REPLACE INTO tally(id, version) VALUES (1, ?)").run(Math.floor((Date.now() - 5 * day) / day));
+    // Set by hand: the least that is kept is longer than the longest window. Rows are numbered by hour, then 33 bits of a hash.
+    const row = Math.floor((Date.now() - 5 * day) / 3_600_000) * 2 ** 33;
+    database.prepare("INSERT OR REPLACE INTO tally(id, version) VALUES (1, ?)").run(row);
     database.close();
     await worker.restart();
     assert.deepEqual(await send(worker, [exposure(old), exposure(recent)]), { status: 200, accepted: 1, repeated: 0, refused: { late: 1 } });

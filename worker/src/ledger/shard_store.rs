@@ -8,6 +8,7 @@ use edgeloom::statistics::Statistics;
 /// A statement takes 100 values at most.
 const MAX_VALUES: usize = 100;
 
+/// Nothing has been deployed with other tables, so there is none to be carried over.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS decision(id INTEGER PRIMARY KEY, tokens BLOB);
 CREATE TABLE IF NOT EXISTS tally(id INTEGER PRIMARY KEY, version REAL, statistics BLOB);";
