@@ -49,7 +49,10 @@ fn check(text: &str) -> Result<(), IdError> {
     if text.len() > MAX_ID_BYTES {
         return Err(IdError::TooLong { bytes: text.len() });
     }
-    match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
+    // Byte by byte, for every event has some: a byte that is allowed is a character.
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let good = text.bytes().take_while(is_allowed).count();
+    match text.get(good..).and_then(|rest| rest.chars().next()) {
         Some(found) => Err(IdError::Character { found }),
         None => Ok(()),
     }

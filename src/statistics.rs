@@ -154,8 +154,8 @@ impl Statistics {
     }
 
     /// Adds what one event changed.
-    pub fn apply(&mut self, delta: &Delta) {
-        self.add(&delta.slot, &delta.treatment, &delta.counts);
+    pub fn apply(&mut self, delta: &Delta<'_>) {
+        self.add(delta.slot, delta.treatment, &delta.counts);
         self.repeats = self.repeats.saturating_add(delta.repeats);
         if let Some(refusal) = delta.refused {
             self.refuse(refusal, 1);

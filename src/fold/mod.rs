@@ -46,11 +46,11 @@ impl Outcome {
 
 /// What one event adds to the statistics of its shard.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Delta {
+pub struct Delta<'e> {
     /// The slot.
-    pub slot: SlotId,
+    pub slot: &'e SlotId,
     /// What the slot got.
-    pub treatment: Treatment,
+    pub treatment: &'e Treatment,
     /// What to add; values may be negative where a smaller key displaced another.
     pub counts: Counts,
     /// 1 for an event that had been taken before.
@@ -76,17 +76,18 @@ pub struct Delta {
 /// let (outcome, delta) = fold(&mut tokens, &reward);
 /// statistics.apply(&delta);
 /// assert_eq!(outcome, Outcome::Waiting);
-/// let (_, delta) = fold(&mut tokens, &Event::exposure(&receipt, None));
+/// let exposure = Event::exposure(&receipt, None);
+/// let (_, delta) = fold(&mut tokens, &exposure);
 /// statistics.apply(&delta);
 /// let counts = statistics.counts(&receipt.slot, &Treatment::of(&receipt)).unwrap();
 /// assert_eq!((counts.exposures, counts.goals.get(&buy).unwrap().value()), (1, 9.5));
 /// ```
-pub fn fold(tokens: &mut Tokens, event: &Event) -> (Outcome, Delta) {
+pub fn fold<'e>(tokens: &mut Tokens, event: &'e Event) -> (Outcome, Delta<'e>) {
     let mut counts = Counts::default();
     let outcome = tokens.take(event, &mut counts);
     let delta = Delta {
-        slot: event.slot.clone(),
-        treatment: event.treatment.clone(),
+        slot: &event.slot,
+        treatment: &event.treatment,
         counts,
         repeats: u64::from(matches!(outcome, Outcome::Repeat | Outcome::Revised)),
         refused: (outcome == Outcome::Full).then_some(Refusal::Full),

@@ -5,7 +5,7 @@ use crate::event::{EventId, Kind, MAX_VALUE, shard_of};
 use crate::id::{ArmId, DecisionId, GoalId};
 use crate::receipt::tests::sample;
 use crate::receipt::{Flags, Receipt};
-use crate::seed::{Generator, HOUR_MILLIS};
+use crate::seed::Generator;
 use crate::statistics::{GoalCounts, Statistics};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -139,36 +139,6 @@ fn decisions_that_share_a_row_are_told_apart() {
     }
     assert_eq!(fold(&mut tokens, &Event::exposure(&sample(), None)).0, Outcome::New);
     assert_eq!((tokens.exposures(), tokens.waiting()), (1, 1));
-}
-
-#[test]
-fn rows_are_in_the_order_of_their_hours() {
-    let row = |time_millis| RowId::of(&Event::exposure(&Receipt { time_millis, ..sample() }, None));
-    let undated = RowId::undated(&Event::exposure(&sample(), None));
-    for hour in [0, 1, 500_000, 1_048_573] {
-        let (start, end) = (hour * HOUR_MILLIS, (hour + 1) * HOUR_MILLIS);
-        assert_eq!(row(start), row(end - 1));
-        assert!(RowId::first_of(start) <= row(start) && row(end - 1) < RowId::first_of(end), "{hour}");
-        assert!(row(end) < undated && undated.number() < 1 << 53);
-    }
-    for time_millis in [u64::MAX, 1_048_574 * HOUR_MILLIS] {
-        assert!(row(time_millis) < undated && RowId::first_of(time_millis) <= undated);
-    }
-    assert_eq!(RowId::from_number(undated.number()), undated);
-}
-
-#[test]
-fn decisions_spread_over_the_rows_of_their_hour() {
-    // Chi-square over the upper 6 bits of the hash, 63 degrees of freedom: above 115 once in 15,000 salts; the ids are fixed.
-    let mut counts = [0_u32; 64];
-    let first = RowId::first_of(sample().time_millis).number();
-    for i in 0..64_000_u64 {
-        let decision = DecisionId(u128::from(i).to_le_bytes());
-        let row = RowId::of(&Event::exposure(&Receipt { decision, ..sample() }, None));
-        counts[usize::try_from((row.number() - first) >> 27).unwrap()] += 1;
-    }
-    let chi: f64 = counts.iter().map(|n| f64::from(n.abs_diff(1000))).map(|d| d * d / 1000.0).sum();
-    assert!(chi < 115.0, "{chi}");
 }
 
 /// Tokens of one slot with so many exposures, whose keys are even numbers.
@@ -309,7 +279,7 @@ fn by_definition(events: &[Event]) -> Statistics {
     }
     let mut statistics = Statistics::default();
     let mut add = |event: &Event, counts: Counts| {
-        let (slot, treatment) = (event.slot.clone(), event.treatment.clone());
+        let (slot, treatment) = (&event.slot, &event.treatment);
         statistics.apply(&Delta { slot, treatment, counts, repeats: 0, refused: None });
     };
     for event in exposures.values().flat_map(BTreeMap::values) {
@@ -358,8 +328,7 @@ proptest! {
         // The same numbers of repeats on both sides: everything else must be equal, to the byte.
         let extra = repeats - once.statistics.repeats();
         let mut expected = once.statistics;
-        let slot = sample().slot;
-        let treatment = Treatment::Holdout;
+        let (slot, treatment) = (&sample().slot, &Treatment::Holdout);
         expected.apply(&Delta { slot, treatment, counts: Counts::default(), repeats: extra, refused: None });
         prop_assert_eq!(merged.to_bytes(), expected.to_bytes());
     }

@@ -143,11 +143,11 @@ impl Token {
 
     /// Reads the stored form; `None` for everything that [`Token::write`] would not write, and for a token of nothing.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let mut token = Self::default();
-        for _ in 0..reader.varint()? {
-            let key = reader.number()?;
-            (token.exposures.last() < Some(&key)).then(|| token.exposures.push(key))?;
-        }
+        let n = usize::try_from(reader.varint()?).ok()?;
+        let keys = reader.take(n.checked_mul(KEY_BYTES)?)?.as_chunks().0;
+        let exposures: Vec<u64> = keys.iter().map(|key| u64::from_le_bytes(*key)).collect();
+        exposures.is_sorted_by(|one, next| one < next).then_some(())?;
+        let mut token = Self { exposures, rewards: SortedMap::new() };
         for _ in 0..reader.varint()? {
             let goal = GoalId::new(reader.text()?).ok()?;
             let mut rewards: Vec<(u64, i64)> = Vec::new();
