@@ -1,5 +1,6 @@
 //! What of `[[pages]]` will not do what its author may expect. The core reads it all the same, so it is advice.
 
+use edgeloom::pattern::Pattern;
 use edgeloom::snapshot::wire::{Config, Page, Slot};
 use serde_json::Value;
 
@@ -10,15 +11,38 @@ const COARSE: [&str; 6] = ["path", "query", "country", "device", "hour", "weekda
 pub fn advice(config: &Config) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (i, page) in config.pages.iter().enumerate() {
-        if config.pages.iter().take(i).any(|earlier| earlier.path == page.path) {
-            let text =
-                format!("an entry above has the path {:?} already; hint: the first one counts", page.path);
+        if let Some(earlier) = config.pages.iter().take(i).find(|earlier| covers(earlier, &page.path)) {
+            let text = format!(
+                "never reached: {:?} above matches all of it, and the first entry counts; hint: move this one up",
+                earlier.path
+            );
             found.push((format!("/pages/{i}/path"), text));
         } else if page.shared {
             found.extend(of_shared(config, page).map(|text| (format!("/pages/{i}/shared"), text)));
         }
     }
+    for (i, slot) in config.slots.iter().enumerate() {
+        if slot.arms.len() > 1
+            && !slot.paths.is_empty()
+            && slot.paths.iter().all(|path| is_shared(config, path))
+        {
+            let text = "all pages of this slot are shared, where nothing is counted: its arms stay as they are; hint: \
+                        give each an audience, or keep a page unshared";
+            found.push((format!("/slots/{i}/paths"), text.to_string()));
+        }
+    }
     found
+}
+
+/// Whether a page matches whatever a pattern does.
+fn covers(page: &Page, pattern: &str) -> bool {
+    // What stands for any characters there is a character here.
+    Pattern::parse(&page.path).is_ok_and(|path| path.matches(pattern))
+}
+
+/// Whether all pages of a pattern are shared.
+fn is_shared(config: &Config, pattern: &str) -> bool {
+    config.pages.iter().find(|page| covers(page, pattern)).is_some_and(|page| page.shared)
 }
 
 /// What gets lost where a page is the same for many.
@@ -46,7 +70,9 @@ fn of_shared<'c>(config: &'c Config, page: &'c Page) -> impl Iterator<Item = Str
             goal.id
         )
     });
-    unknown.chain(missed)
+    let lifeless = (page.life_seconds == 0)
+        .then(|| "without a life the page is asked for at each view and shared with nobody; hint: life_seconds = 60".to_string());
+    unknown.chain(missed).chain(lifeless)
 }
 
 /// The first attribute of a condition that is not known on shared pages.

@@ -13,7 +13,7 @@
 
 use super::Outcome;
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
-use crate::event::MAX_VALUE_MICROS;
+use crate::event::{Event, Kind, MAX_VALUE_MICROS};
 use crate::id::{GoalId, MAX_ID_BYTES};
 use crate::sorted::SortedMap;
 use crate::statistics::{Counts, GoalCounts};
@@ -54,18 +54,20 @@ impl Token {
         2 * COUNT_BYTES + KEY_BYTES * self.exposures.len() + self.rewards.values().map(goal).sum::<usize>()
     }
 
-    /// Takes an exposure; one waiting reward of each goal starts to count. A full one takes no new key.
-    pub(super) fn expose(
-        &mut self,
-        key: u64,
-        propensity: f64,
-        is_full: bool,
-        counts: &mut Counts,
-    ) -> Outcome {
-        let Err(rank) = self.exposures.binary_search(&key) else { return Outcome::Repeat };
-        if is_full {
-            return Outcome::Full;
+    /// Whether it has an event's key already, so that taking the event makes it no larger.
+    pub(super) fn knows(&self, event: &Event) -> bool {
+        match &event.kind {
+            Kind::Exposure => self.exposures.binary_search(&event.key).is_ok(),
+            Kind::Reward { goal, .. } => self
+                .rewards
+                .get(goal)
+                .is_some_and(|rewards| rewards.binary_search_by_key(&event.key, |(key, _)| *key).is_ok()),
         }
+    }
+
+    /// Takes an exposure; one waiting reward of each goal starts to count.
+    pub(super) fn expose(&mut self, key: u64, propensity: f64, counts: &mut Counts) -> Outcome {
+        let Err(rank) = self.exposures.binary_search(&key) else { return Outcome::Repeat };
         *counts = Counts::of_exposure(propensity);
         for (goal, rewards) in &self.rewards {
             if let Some((_, value)) = rewards.get(self.exposures.len()) {
@@ -82,7 +84,6 @@ impl Token {
         key: u64,
         goal: &GoalId,
         value_micros: i64,
-        is_full: bool,
         counts: &mut Counts,
     ) -> Outcome {
         let counted = self.exposures.len();
@@ -104,9 +105,6 @@ impl Token {
                 return Outcome::Revised;
             }
         };
-        if is_full {
-            return Outcome::Full;
-        }
         let rewards = match rewards {
             Some(rewards) => rewards,
             None => self.rewards.or_default(goal.clone()),

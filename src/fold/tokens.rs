@@ -101,18 +101,18 @@ impl Tokens {
 
     /// Takes an event into its token.
     pub(super) fn take(&mut self, event: &Event, counts: &mut Counts) -> Outcome {
-        let is_full = self.max_bytes + EVENT_BYTES > MAX_ROW_BYTES;
         let key = key(event);
         let place = self.tokens.binary_search_by_key(&key, |(key, _)| *key);
         let mut new = Token::default();
         let known = place.ok().and_then(|at| self.tokens.get_mut(at));
         let before = known.as_ref().map_or(0, |(_, token)| KEY_BYTES + token.max_bytes());
         let token = known.map_or(&mut new, |(_, token)| token);
+        let is_full = self.max_bytes + EVENT_BYTES > MAX_ROW_BYTES;
         let outcome = match &event.kind {
-            Kind::Exposure => token.expose(event.key, event.propensity, is_full, counts),
-            Kind::Reward { goal, value_micros } => {
-                token.reward(event.key, goal, *value_micros, is_full, counts)
-            }
+            // What is known already is known in a full row too.
+            _ if is_full && !token.knows(event) => Outcome::Full,
+            Kind::Exposure => token.expose(event.key, event.propensity, counts),
+            Kind::Reward { goal, value_micros } => token.reward(event.key, goal, *value_micros, counts),
         };
         if outcome.changes_tokens() {
             self.max_bytes = (self.max_bytes + KEY_BYTES + token.max_bytes()).saturating_sub(before);

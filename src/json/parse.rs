@@ -112,7 +112,10 @@ impl Reader<'_> {
             if !reader.took(b':') {
                 return Err("':' expected");
             }
-            fields.insert(name, reader.value(depth)?);
+            // Which of two is meant nobody knows (RFC 8259, 4).
+            if fields.insert(name, reader.value(depth)?).is_some() {
+                return Err("an object has a name twice");
+            }
             Ok(())
         })?;
         Ok(Value::Object(fields))
@@ -252,9 +255,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What `serde_json` reads, or refuses, we read alike, or refuse.
+    const TWICE: &str = "an object has a name twice";
+
+    /// What `serde_json` reads, or refuses, we read alike, or refuse; apart from names that stand twice.
     fn agrees(text: &[u8]) {
         let (ours, theirs) = (parse(text), serde_json::from_slice::<Value>(text));
+        if ours.as_ref().is_err_and(|error| error.to_string().starts_with(TWICE)) {
+            return;
+        }
         assert_eq!(ours.ok(), theirs.ok(), "{:?}", String::from_utf8_lossy(text));
     }
 

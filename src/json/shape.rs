@@ -271,11 +271,16 @@ mod tests {
             "arms": [{ "id": "a", "block": "b", "prior": [1, 2.5] }, {}], "unknown": [{}],
         });
         let config = json!({
-            "site": "shop", "holdout": { "share": 0.1 }, "privacy": { "mode": "personal", "cookie_days": 30 },
-            "ledger": { "shards": 4, "origins": ["https://a.example"] },
+            "site": "shop", "holdout": { "share": 0.1, "salt": "s" },
+            "privacy": { "mode": "personal", "cookie_days": 30,
+                "consent": { "cookie": "c", "measured": "m", "personal": "p" } },
+            "pages": [{ "path": "/a", "life_seconds": 60, "shared": true }, { "path": "/b", "life_seconds": 1 }],
+            "goals": [{ "id": "buy", "path": "/thanks", "value": 2.5 }, { "id": "join" }],
+            "ledger": { "shards": 4, "window_hours": 9, "origins": ["https://a.example"] },
             "audiences": [{ "id": "x", "when": { "a": [null, true, -1, 1.5, "t", { "$in": [] }] } }],
             "blocks": [{ "id": "b", "template": "", "fields": {
-                "t": { "text": "x" }, "i": { "image": { "src": "/", "alt": "", "width": 1 } }, "n": { "number": 1 } } }],
+                "t": { "text": "x" }, "i": { "image": { "src": "/", "alt": "", "width": 1 } }, "n": { "number": 1 },
+                "r": { "rich": "<b>x</b>" }, "u": { "url": "/" } } }],
             "slots": [slot],
         });
         agrees::<Config>(&config);

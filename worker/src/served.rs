@@ -49,7 +49,7 @@ impl Moment {
     }
 }
 
-/// With a holdout of a half, one of a million hours would still be held out.
+/// With a holdout of a half, one of a million variants would still be held out, and the more of them the larger it is.
 const MAX_DRAWS: u64 = 20;
 
 /// What every decision of a request is made from.
