@@ -22,7 +22,7 @@ pub fn advice(config: &Config) -> Vec<(String, String)> {
         }
     }
     for (i, slot) in config.slots.iter().enumerate() {
-        if slot.arms.len() > 1
+        if slot.arms.iter().filter(|arm| arm.audience.is_none()).count() > 1
             && !slot.paths.is_empty()
             && slot.paths.iter().all(|path| is_shared(config, path))
         {

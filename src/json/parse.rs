@@ -347,6 +347,14 @@ mod tests {
         assert_eq!(said("{\"a\": 1"), "',' or a closing bracket expected at line 1 column 8");
     }
 
+    #[test]
+    fn a_name_that_stands_twice_is_refused_however_it_is_written() {
+        for text in [r#"{"a":1,"a":1}"#, r#"{"a":1,"b":2,"\u0061":3}"#, r#"[{"a":{"b":1,"b":2}}]"#] {
+            assert!(parse(text.as_bytes()).unwrap_err().to_string().starts_with(TWICE), "{text}");
+        }
+        assert!(parse(br#"{"a":{"a":1},"b":{"a":1}}"#).is_ok());
+    }
+
     proptest! {
         #[test]
         fn anything_like_json_is_read_or_refused_alike(text in "([\\[\\]{},:0-9eE.+\\- \\\\ud\"ntrfalse]|\\PC){0,24}") {
