@@ -17,9 +17,9 @@
 //!                        │                                                                    │
 //!                        ▼ selector, HTML and event of each slot ◀──────────────────────────┘
 //!          is the page kept, cut at its slots?  (worker/skeletons.mjs; fresh, or the origin says it is the same)
-//!            │ yes: splice                        │ no: HTMLRewriter of the runtime fills the slots while the
-//!            │ literals and blocks, no parsing    │ origin's HTML streams through, and may cut the page for the next view
-//!            ▼                                    ▼
+//!            │ yes: splice                        │ no: it is cut with the runtime's HTMLRewriter and spliced, where the
+//!            │ literals and blocks, no parsing    │ origin had it whole (worker/whole.mjs); else HTMLRewriter fills the slots
+//!            ▼                                    ▼ while it streams, and cuts a copy for the next views
 //!          filled slots, inline decisions ══════════════════════════════════════════════════▶ visitor
 //!                        │ slots that were really there
 //!                        ▼ after the response, one call a second, events as bytes

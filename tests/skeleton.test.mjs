@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { leaseOf, mayCut } from "../worker/freshness.mjs";
 import { parse, splice } from "../worker/skeleton.mjs";
+import { lookUp, noteUse, store } from "../worker/skeletons.mjs";
 import { html } from "./support/origin.mjs";
 import { BROWSER, CONFIG, HOME, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
 import { LIFE, SHARED, startSite } from "./support/site.mjs";
@@ -30,7 +31,10 @@ const plain = (text) =>
 
 test("a page with a life is asked for once, and spliced as it would stream", async () => {
   origin.route("/kept", html(HOME, { ...LIFE, "x-of-the-site": "1" }));
-  const streamed = await view("/kept");
+  // A page of unknown length streams.
+  origin.route("/kept-streaming", html([HOME], { ...LIFE, "x-of-the-site": "1" }));
+  const streamed = await view("/kept-streaming");
+  assert.equal(streamed.headers.get("etag"), null);
   const spliced = await settled("/kept");
   assert.equal(plain(spliced.text), plain(streamed.text));
   assert.equal(Object.keys(decisionsOf(spliced.text).slots).length, 3);
@@ -40,6 +44,43 @@ test("a page with a life is asked for once, and spliced as it would stream", asy
   assert.match(spliced.headers.get("etag"), /^W\/"el\./, "a tag of ours, not the origin's");
   for (const name of ["last-modified", "age", "expires"]) assert.equal(spliced.headers.get(name), null, name);
   assert.match(spliced.headers.get("server-timing"), /hero=/);
+});
+
+test("a page that is there whole is kept from its first view on, one that streams from its second", async () => {
+  origin.route("/first", html(HOME, LIFE));
+  for (let i = 0; i < 5; i++) assert.equal(Object.keys(decisionsOf((await view("/first")).text).slots).length, 3);
+  assert.equal(askedFor("/first").length, 1);
+  origin.route("/first-streaming", html([HOME], LIFE));
+  await settled("/first-streaming");
+  assert.ok(askedFor("/first-streaming").length >= 2);
+});
+
+test("a page of another version at each view streams after some, and is kept again once a version stays", async () => {
+  let n = 0;
+  let isChanging = true;
+  origin.route("/versions", () => html(HOME, { etag: `"${isChanging ? ++n : n}"` }));
+  const isSpliced = async () => (await view("/versions")).headers.has("content-length");
+  const spliced = [];
+  for (let i = 0; i < 6; i++) spliced.push(await isSpliced());
+  assert.deepEqual(spliced, [true, true, true, false, false, false]);
+  isChanging = false;
+  assert.ok(await isSpliced());
+});
+
+test("pages of a single view push out none that others came back to", () => {
+  const entryOf = (key) => ({ key, skeleton: { items: [], bytes: 100_000, tag: "" }, isProven: false });
+  const page = (kind, i) => `https://lru.test/${kind}/${i}\0`;
+  for (let i = 0; i < 100; i++) noteUse({ address: "" }, store(entryOf(page("read", i))));
+  for (let i = 0; i < 1_000; i++) store(entryOf(page("crawled", i)));
+  const held = (kind, n) => Array.from({ length: n }, (_, i) => i).filter((i) => lookUp(page(kind, i)));
+  assert.equal(held("read", 100).length, 100);
+  const crawled = held("crawled", 1_000);
+  assert.equal(crawled.at(-1), 999);
+  assert.ok(crawled.length > 50 && crawled.length < 150, `${crawled.length} pages beside them`);
+  // Those that are read again and again take its room, the one read longest ago goes first.
+  for (let i = 0; i < 300; i++) noteUse({ address: "" }, store(entryOf(page("new", i))));
+  assert.equal(held("read", 100).length, 0);
+  assert.equal(held("new", 300).at(-1), 299);
 });
 
 test("each view of a spliced page has a decision of its own", async () => {
@@ -398,12 +439,27 @@ test("a life that the configuration states counts where the origin states none a
 
 test("marks that are cut, crossed or foreign lose no byte", () => {
   const text = (skeleton, ...blocks) => Buffer.from(splice(skeleton, blocks.map((html) => ({ html: Buffer.from(html), seen: false })), () => new Uint8Array(0))).toString("latin1");
-  const cutAt = (page) => parse(Buffer.from(page, "latin1"), "S");
-  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), "X"), "aXc");
-  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S>0-->c"), ""), "abc");
-  assert.equal(text(cutAt("a<!--S<0,0-->b"), "X"), "ab");
-  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>0-->d<!--S>1-->e"), "X", "Y"), "abYe", "crossed");
-  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>1-->d<!--S>0-->e"), "", "Y"), "abYde");
-  assert.equal(text(cutAt("a<!--S<0,0-->b<!--S<1,1-->c<!--S>1-->d<!--S>0-->e"), "X", "Y"), "aXe");
-  assert.equal(text(cutAt("<!--T<0,0-->\xff"), "X"), "<!--T<0,0-->\xff");
+  const secret = crypto.randomUUID();
+  const markOf = (own, side, numbers) => `<!--\x1a${own}${side}${numbers}-->`;
+  // In the cases, `{0,1` is the first mark of the first element, a place of the second slot, and `0}` its second mark.
+  const cutAt = (page, names = ["b", "i"]) => {
+    const marked = page.replace(/\{(\d,\d)/g, (_, numbers) => markOf(secret, "<", numbers)).replace(/(\d)\}/g, (_, n) => markOf(secret, ">", n));
+    return parse(Buffer.from(marked, "latin1"), secret, names);
+  };
+  assert.equal(text(cutAt("a{0,0b0}</b>c"), "X"), "aX</b>c");
+  assert.equal(text(cutAt("a{0,0b0}</B\n>c"), ""), "ab</B\n>c");
+  assert.equal(text(cutAt("a{0,0b"), "X"), "ab");
+  assert.equal(text(cutAt("a{0,0b{1,1c0}</b>d1}</i>e"), "X", "Y"), "abY</i>e", "crossed");
+  assert.equal(text(cutAt("a{0,0b{1,1c1}</i>d0}</b>e"), "", "Y"), "abY</i>d</b>e");
+  assert.equal(text(cutAt("a{0,0b{1,1c1}</i>d0}</b>e"), "X", "Y"), "aX</b>e");
+  assert.deepEqual(cutAt("a{0,0b{1,1c0}</b>d1}</i>e").unclosed, [0]);
+  // What a parent ends is not closed; where both end at once, the tag behind says whose it is.
+  const both = cutAt("a{0,0b{1,1c1}0}</b>e");
+  assert.equal(text(both, "", "Y"), "abc</b>e");
+  assert.deepEqual(both.unclosed, [1]);
+  assert.deepEqual(cutAt("{0,0b0}</bb>").unclosed, [0]);
+  assert.deepEqual(cutAt("{0,0b0}").unclosed, [0]);
+  assert.equal(text(cutAt("a{0,0b0}</\xc3\xa9>", ["\u00e9"]), "X"), "aX</\xc3\xa9>", "a name beyond ASCII");
+  const foreign = markOf(crypto.randomUUID(), "<", "0,0");
+  for (const page of [`${foreign}\xff`, "\x1a", "<!--\x1a", `\x1a${secret}<0,0-->`, `<!--\x1a${secret}`]) assert.equal(text(cutAt(page), "X"), page);
 });

@@ -8,11 +8,12 @@ import { joined, later } from "./outbox.mjs";
 import { arePurgesKnown, followPurges } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
 import { splice } from "./skeleton.mjs";
-import { WORK_MILLIS, drop, find, isSame, keep, mayRescue, ownHeaders, renew, standing } from "./skeletons.mjs";
+import { WORK_MILLIS, drop, find, isSame, keepLater, keepNow, mayRescue, noteUse, ownHeaders, renew, standing } from "./skeletons.mjs";
 import { isSlotless, wasSlotless } from "./slotless.mjs";
 import { isUnfit } from "./unfit.mjs";
 import { recognise } from "./unversioned.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
+import { isHeld } from "./whole.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
@@ -52,7 +53,10 @@ export async function page(request, env, ctx, engine) {
   if (plan?.age === "stale") refresh(view);
   followPurges(view);
   if (use === "renew") renewLater(view, entry);
-  if (use === "fresh" || use === "renew") return serve(view, entry);
+  if (use === "fresh" || use === "renew") {
+    if (noteUse(view, entry)) ctx.waitUntil(lend(view, entry));
+    return serve(view, entry);
+  }
 
   const answer = askOrigin(request, env, plan?.token, { url: view.address, rewriting, known: entry?.headers });
   if (plan?.age === "cold") {
@@ -75,9 +79,11 @@ export async function page(request, env, ctx, engine) {
   // What no one navigates to is neither personalised nor counted.
   if (response.status !== 200 || !navigation) return plan.slots.length > 0 && response.ok && isHtml(response) ? bare(response) : response;
   const fills = view.plan.slots.length > 0 && !isSlotless(view, response) && rewritable(view, response) && !isUnfit(view, response);
-  if (!fills && request.method === "GET" && isHtml(response)) later(view, view.plan.reached);
-  if (!fills) return response;
-  if (fault === "handler-panic") for (const slot of view.plan.slots) slot.fault = true;
+  if (!fills) return isHtml(response) ? reached(view, response) : response;
+  if (fault === "handler-panic") {
+    for (const slot of view.plan.slots) slot.fault = true;
+    return weave(view, response);
+  }
   return filled(view, response);
 }
 
@@ -88,18 +94,24 @@ function bare(response) {
   return answer;
 }
 
-/** An answer of the origin with its slots filled: parsed, unless it is known to the last byte. */
+/** An answer of the origin with its slots filled: cut and spliced where it is there whole, else as it streams. */
 async function filled(view, response) {
   const lease = leaseOf(view, response, Date.now());
-  let whole = response;
-  if (mayCut(view, lease)) lendLater(view, keep(view, response, lease));
-  else {
-    const { entry, unread } = await recognise(view, response);
-    if (entry) return serve(view, entry, response);
-    whole = unread;
-  }
+  const isForOthers = mayCut(view, lease);
+  let rest = response;
+  if (isHeld(response)) {
+    const { entry, unread, isUnfit } = await (isForOthers ? keepNow(view, response, lease) : recognise(view, response));
+    if (entry) return serve(view, entry, isForOthers ? undefined : response);
+    if (isUnfit) return reached(view, unread);
+    rest = unread;
+  } else if (isForOthers) lendLater(view, keepLater(view, response, lease));
+  return weave(view, reached(view, rest));
+}
+
+/** An answer whose page was reached, which counts where its slots do not. */
+function reached(view, response) {
   if (view.request.method === "GET") later(view, view.plan.reached);
-  return weave(view, whole);
+  return response;
 }
 
 /** What is kept, where the origin's answer says that it still stands, or fails in a way it allowed for. */
@@ -111,6 +123,7 @@ function keptAnswer(view, entry, response) {
   else if (response.status < 500 && view.request.method === "GET") drop(entry.key);
   if (!same && !(response.status >= 500 && mayRescue(entry, now))) return undefined;
   unread(response);
+  noteUse(view, entry);
   return serve(view, entry, same ? response : undefined);
 }
 
@@ -145,7 +158,10 @@ async function renewed(view, entry) {
     // Changed, moved or gone: whoever comes next gets it from the origin, or as it is cut here.
     drop(entry.key);
     const lease = leaseOf(view, response, now);
-    if (mayCut(view, lease) && rewritable(view, response)) lendLater(view, keep(view, response, lease));
+    if (mayCut(view, lease) && rewritable(view, response)) {
+      if (isHeld(response)) await keepNow(view, response, lease);
+      else lendLater(view, keepLater(view, response, lease));
+    }
   }
   unread(response);
 }

@@ -15,49 +15,61 @@ export const MAX_BYTES = 1024 * 1024;
  * @property {string} tag  stands for the bytes of the page: equal ones have equal tags, in every isolate
  */
 
+/** No page has this character, or next to none: what starts with it is found at the speed of memory. */
+const SIGN = "\x1a";
+const MARK = /^<!--\x1a([\da-f-]{36})([<>])(\d+)(?:,(\d+))?-->/;
+const decoder = new TextDecoder("windows-1252");
+const encoder = new TextEncoder();
+/** A mark with its secret and numbers is shorter. */
+const MAX_MARK_BYTES = 80;
+
 /**
  * Cuts a page, or nothing where it is too large or breaks off. Its elements keep their content: which slots are filled is
  * known only at each view.
  *
  * @param {Response} response  consumed
  * @param {string[]} selectors  one per slot
- * @returns {Promise<Skeleton | undefined>}
+ * @param {ArrayBuffer} [whole]  its body, where that was read before
+ * @returns {Promise<(Skeleton & { unclosed: number[] }) | undefined>}  `unclosed` are slots with an element that nobody closes:
+ *   it stays as it is
  */
-export async function cut(response, selectors) {
+export async function cut(response, selectors, whole) {
   // Nobody can know it beforehand, so no page can contain it.
   const secret = crypto.randomUUID();
   const rewriter = new HTMLRewriter();
-  let n = 0;
+  const names = [];
   selectors.forEach((css, slot) => {
     try {
-      rewriter.on(css, { element: (element) => mark(element, secret, slot, n++) });
+      rewriter.on(css, { element: (element) => mark(element, secret, slot, names) });
     } catch {
       // The slot stays as it is, as it does where pages stream.
     }
   });
-  const bytes = await read(rewriter.transform(response));
-  if (!bytes) return undefined;
-  const skeleton = parse(bytes, secret);
-  return { ...skeleton, tag: await tagOf(skeleton) };
+  const marked = rewriter.transform(response);
+  const bytes = whole ? new Uint8Array(await marked.arrayBuffer()) : await read(marked);
+  if (!bytes || bytes.length > MAX_BYTES) return undefined;
+  const skeleton = parse(bytes, secret, names);
+  return { ...skeleton, tag: await tagOf(whole ?? joined(skeleton.items.filter((item) => item instanceof Uint8Array))) };
 }
 
 /** 96 bits of a hash of the page. */
-async function tagOf({ items }) {
-  const hash = await crypto.subtle.digest("SHA-256", joined(items.filter((item) => item instanceof Uint8Array)));
+async function tagOf(page) {
+  const hash = await crypto.subtle.digest("SHA-256", page);
   return Array.from(new Uint8Array(hash, 0, 12), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Marks both ends of an element's content; one without an end, or ended by its parent, gets no second mark and stays as it is. */
-function mark(element, secret, slot, n) {
+/**
+ * Marks both ends of an element's content. The runtime puts the second mark before whatever ends the element, which may be the
+ * end of its parent, and none where nothing does: `parse` sees that. So it takes one call from the parser per slot, not two.
+ */
+function mark(element, secret, slot, names) {
   if (!isPlace(element)) return;
   try {
-    const { tagName } = element;
-    element.onEndTag((end) => {
-      if (end.name === tagName) end.before(`<!--${secret}>${n}-->`, { html: true });
-    });
-    element.prepend(`<!--${secret}<${n},${slot}-->`, { html: true });
+    const n = names.push(element.tagName) - 1;
+    element.prepend(`<!--${SIGN}${secret}<${n},${slot}-->`, { html: true });
+    element.append(`<!--${SIGN}${secret}>${n}-->`, { html: true });
   } catch {
-    // An element that can't have content, such as an image.
+    // The element stays as it is.
   }
 }
 
@@ -72,35 +84,70 @@ async function read(response) {
   return joined(pieces);
 }
 
-/** From marked bytes to literals and slots. */
-export function parse(bytes, secret) {
-  // One character per byte, so that positions are those of the bytes.
-  const text = new TextDecoder("windows-1252").decode(bytes);
-  const marks = [...text.matchAll(new RegExp(`<!--${secret}([<>])(\\d+)(?:,(\\d+))?-->`, "g"))];
-  const ends = new Set(marks.filter(([, side]) => side === ">").map(([, , n]) => n));
+/**
+ * From marked bytes to literals, which are parts of them, and slots.
+ *
+ * @param {Uint8Array} bytes
+ * @param {string} secret
+ * @param {string[]} names  of the marked elements, in lower case
+ */
+export function parse(bytes, secret, names) {
+  const marks = marksIn(bytes, secret);
+  const ends = closed(bytes, marks, names);
   const items = [];
+  const unclosed = new Set();
   const open = [];
   let at = 0;
   let total = 0;
   const literal = (end) => {
-    // A copy: the marked bytes are not kept.
-    if (end > at) items.push(bytes.slice(at, end));
+    if (end > at) items.push(bytes.subarray(at, end));
     total += end - at;
   };
-  for (const { 0: whole, 1: side, 2: n, 3: slot, index } of marks) {
-    literal(index);
-    at = index + whole.length;
-    if (side === "<" && ends.has(n)) {
-      const item = { slot: Number(slot), end: 0 };
+  for (const { isStart, n, slot, start, end } of marks) {
+    literal(start);
+    at = end;
+    if (isStart && ends.has(n)) {
+      const item = { slot, end: 0 };
       open.push({ n, item });
       items.push(item);
-    } else if (side === ">" && open.at(-1)?.n === n) {
+    } else if (isStart) {
+      unclosed.add(slot);
+    } else if (open.at(-1)?.n === n) {
       open.pop().item.end = items.length;
     }
   }
   literal(bytes.length);
   // What is still open was closed out of order: it stays as it is.
-  return { items: open.length === 0 ? items : without(items, open), bytes: total };
+  for (const { item } of open) unclosed.add(item.slot);
+  return { items: open.length === 0 ? items : without(items, open), bytes: total, unclosed: [...unclosed] };
+}
+
+/** One character per byte. */
+const textAt = (bytes, start, end) => decoder.decode(bytes.subarray(start, end));
+
+function marksIn(bytes, secret) {
+  const sign = SIGN.charCodeAt(0);
+  const marks = [];
+  for (let at = bytes.indexOf(sign); at >= 0; at = bytes.indexOf(sign, at + 1)) {
+    const start = at - "<!--".length;
+    const [whole, own, side, n, slot] = MARK.exec(textAt(bytes, Math.max(0, start), at + MAX_MARK_BYTES)) ?? [];
+    if (own === secret) marks.push({ isStart: side === "<", n: Number(n), slot: Number(slot), start, end: start + whole.length });
+  }
+  return marks;
+}
+
+/** Numbers of the elements that their own end tag ends, not that of a parent. */
+function closed(bytes, marks, names) {
+  const found = new Set();
+  marks.forEach(({ isStart, n, end }, i) => {
+    if (isStart) return;
+    // Where several end at once, all of their marks stand before the tag that does it.
+    for (let next = i + 1; marks[next]?.start === end; next++) ({ end } = marks[next]);
+    const name = encoder.encode(`</${names[n]}`);
+    const tag = textAt(bytes, end, end + name.length + 1).toLowerCase();
+    if (tag.slice(0, -1) === decoder.decode(name).toLowerCase() && /[\s/>]$/.test(tag)) found.add(n);
+  });
+  return found;
 }
 
 function without(items, open) {
@@ -111,13 +158,16 @@ function without(items, open) {
   return kept;
 }
 
+/** Where pages are put together. A response copies what it is made of, and memory that is new for each costs as much as that. */
+let room = new Uint8Array(0);
+
 /**
  * The page with its slots filled; a slot without HTML keeps its content, one inside a filled one is gone.
  *
  * @param {Skeleton} skeleton
  * @param {{ html: Uint8Array, seen: boolean }[]} slots  `seen` is set where the slot is on the page
  * @param {() => Uint8Array} tailOf  the end of the page once it is known which slots were seen; asked where there is one
- * @returns {Uint8Array}
+ * @returns {Uint8Array}  to be used at once: the next call writes into the same memory
  */
 export function splice(skeleton, slots, tailOf) {
   const pieces = [];
@@ -143,11 +193,11 @@ export function splice(skeleton, slots, tailOf) {
     pieces.push(tail);
     length += tail.length;
   }
-  const page = new Uint8Array(length);
+  if (room.length < length) room = new Uint8Array(2 * length);
   let at = 0;
   for (const piece of pieces) {
-    page.set(piece, at);
+    room.set(piece, at);
     at += piece.length;
   }
-  return page;
+  return room.subarray(0, length);
 }

@@ -1,5 +1,6 @@
 // The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
-// used longest ago goes first. What is kept here is the origin's own page, never what a visitor got.
+// used longest ago goes first, and those of a single view before all others, or a crawler would push out what visitors read.
+// What is kept here is the origin's own page, never what a visitor got.
 
 import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { Recent } from "./recent.mjs";
@@ -7,9 +8,12 @@ import { noteSlotless } from "./slotless.mjs";
 import { cut, MAX_BYTES } from "./skeleton.mjs";
 import { noteFailure } from "./unfit.mjs";
 import { versionOf } from "./version.mjs";
+import { cutWhole } from "./whole.mjs";
 
 /** Of the 128 MB an isolate has; a hundred pages of the median size of the web with room to spare. */
 const MAX_TOTAL_BYTES = 24 * 1024 * 1024;
+/** Of these, what pages of a single view may hold while others want the room. */
+const MAX_NEW_BYTES = MAX_TOTAL_BYTES / 4;
 /** An entry costs more than its literals: strings, headers, positions. */
 const ENTRY_BYTES = 4 * 1024;
 /** Addresses whose last version is remembered. */
@@ -27,16 +31,21 @@ const TRANSFER_HEADERS = ["content-length", "content-encoding", "transfer-encodi
  * @property {string | null} csp  its content security policy
  * @property {import("./freshness.mjs").Lease | undefined} lease  without one it stands for answers with the same bytes alone
  * @property {number} askingSince  when somebody began to ask the origin behind a response
+ * @property {boolean} isProven  it was of use to a second view
  */
 
-/** By key, in the order of use. @type {Map<string, Kept>} */
-const kept = new Map();
-let total = 0;
+/** By key, in the order of use. @type {{ entries: Map<string, Kept>, bytes: number }} */
+const proven = { entries: new Map(), bytes: 0 };
+/** Those of a single view. @type {{ entries: Map<string, Kept>, bytes: number }} */
+const unproven = { entries: new Map(), bytes: 0 };
 /**
- * By address: what its answers vary by, the version seen last, what it can be purged by, and whether it was too large.
- * @type {Map<string, { vary: string[], version: string | null, tags: string[], isLarge: boolean }>}
+ * By address: what its answers vary by, the version seen last, what it can be purged by, whether it was too large, and how many
+ * versions in a row were cut for one view alone.
+ * @type {Map<string, { vary: string[], version: string | null, tags: string[], isLarge: boolean, wasted: number }>}
  */
 const addresses = new Recent(MAX_ADDRESSES);
+/** A page with more of them in a row is cut only once the same version came twice. */
+const MAX_WASTED = 2;
 /** A longer address costs more to remember than its page costs to parse. */
 export const MAX_ADDRESS_CHARS = 2_048;
 /** Keys that are being cut, with the time since when. @type {Map<string, number>} */
@@ -66,13 +75,25 @@ export function find(view) {
 
 const valuesOf = ({ request }, vary) => vary.map((name) => `${name}:${request.headers.get(name) ?? ""}`);
 
-/** What is kept under a key, which is now the one used last. @returns {Kept | undefined} */
-export function lookUp(key) {
-  const entry = kept.get(key);
-  if (!entry) return undefined;
-  kept.delete(key);
-  kept.set(key, entry);
-  return entry;
+/** What is kept under a key. @returns {Kept | undefined} */
+export const lookUp = (key) => proven.entries.get(key) ?? unproven.entries.get(key);
+
+/**
+ * Notes that a page serves one more view, and so is the one used last.
+ *
+ * @returns {boolean} whether it did for the first time since it was cut
+ */
+export function noteUse({ address }, entry) {
+  const known = addresses.get(address);
+  if (known) known.wasted = 0;
+  const isFirst = !entry.isProven;
+  // It may have been let go of while the origin was asked.
+  if (lookUp(entry.key) === entry) {
+    drop(entry.key);
+    entry.isProven = true;
+    put(entry);
+  }
+  return isFirst;
 }
 
 /** How a page that is kept may be used at this moment. @returns {"fresh" | "renew" | "ask"} */
@@ -110,7 +131,7 @@ export function renew(view, entry, response, now) {
   if (lease && isSameKey) entry.lease = lease;
   else drop(entry.key);
   // Somebody may have taken it back while the origin was asked.
-  return kept.get(entry.key) === entry;
+  return lookUp(entry.key) === entry;
 }
 
 /** The headers of an answer that belong to the page and its visitor, not to the transfer or to caches. */
@@ -130,67 +151,96 @@ function dressed(headers) {
 }
 
 /**
- * Takes a copy of an answer, once the same version came twice: an address that nobody visits again would be cut for nothing.
+ * Notes an answer of an address.
  *
- * @param {import("./page.mjs").View} view
- * @param {Response} response  of a kind that the runtime can rewrite
- * @param {import("./freshness.mjs").Lease} lease
- * @returns {Promise<Kept | undefined> | undefined}  what is kept in the end
+ * @returns {{ about: object, isSeen: boolean }}  the same object while it says the same: by it a cut knows that the page was not
+ *   forgotten meanwhile
  */
-export function keep(view, response, lease) {
-  const { headers: answered } = response;
-  if (!response.body || view.address.length > MAX_ADDRESS_CHARS) return undefined;
+function noted(view, answered) {
   const version = answered.get("etag") ?? answered.get("last-modified");
   const vary = varyOf(answered);
   const known = addresses.get(view.address);
   const isSeen = known?.version === version;
-  // The same object while it says the same: by it a cut knows that the page was not forgotten meanwhile.
-  const about = isSeen && String(known.vary) === String(vary) ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge };
+  const isSame = isSeen && String(known.vary) === String(vary);
+  const about = isSame ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge, wasted: isSeen || !known ? 0 : known.wasted + 1 };
   addresses.set(view.address, about);
-  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  return { about, isSeen };
+}
+
+/** Without what was about that one transfer. */
+function lasting(answered) {
   const headers = new Headers(answered);
   for (const name of TRANSFER_HEADERS) headers.delete(name);
-  return cutLater(view, response, keyOf(view, valuesOf(view, vary)), (skeleton) => {
-    about.isLarge = skeleton === undefined;
-    // Only where it says so of everybody.
-    const isForAll = version !== null || (lease.forAll && vary.length === 0);
-    if (isForAll && skeleton && !skeleton.items.some((item) => "slot" in item)) return void noteSlotless(view, response);
-    return addresses.get(view.address) === about && { ...dressed(headers), lease };
-  });
+  return headers;
 }
 
 /**
- * Cuts a copy of an answer behind the response and keeps it; one at a time of a key.
+ * A page that is there whole, cut before its first byte leaves, and kept for the next view.
  *
  * @param {import("./page.mjs").View} view
- * @param {Response} response  stays readable
- * @param {string} key
- * @param {(skeleton: import("./skeleton.mjs").Skeleton | undefined) => Partial<Kept> | false | void} described  what is kept beside
- *   it, or that it is not to be kept after all
+ * @param {Response} response  of a kind that the runtime can rewrite, and held back (whole.mjs)
+ * @param {import("./freshness.mjs").Lease} lease
+ * @returns {Promise<{ entry?: Kept, unread?: Response, isUnfit?: boolean }>}  without an entry the answer, still to be read, and
+ *   whether it has to pass as it is
+ */
+export async function keepNow(view, response, lease) {
+  if (view.address.length > MAX_ADDRESS_CHARS) return { unread: response };
+  const { about, isSeen } = noted(view, response.headers);
+  // Each view brings another version: it streams, as it did.
+  if (!isSeen && about.wasted > MAX_WASTED) return { unread: response };
+  const headers = lasting(response.headers);
+  const { skeleton, ...failed } = await cutWhole(view, response);
+  if (!skeleton) return failed;
+  const entry = { key: keyOf(view, valuesOf(view, about.vary)), skeleton, askingSince: 0, isProven: false, ...dressed(headers), lease };
+  if (hasNoSlot(about, lease, skeleton)) noteSlotless(view, response);
+  else if (addresses.get(view.address) === about) store(entry);
+  return { entry };
+}
+
+/** Whether a page can pass as it is from now on: none of its slots is there, and it says so of everybody. */
+function hasNoSlot({ version, vary }, lease, skeleton) {
+  return (version !== null || (lease.forAll && vary.length === 0)) && !skeleton.items.some((item) => "slot" in item);
+}
+
+/**
+ * Takes a copy of an answer that streams, once the same version came twice: an address that nobody visits again would be cut
+ * for nothing.
+ *
+ * @param {import("./page.mjs").View} view
+ * @param {Response} response  of a kind that the runtime can rewrite
+ * @param {import("./freshness.mjs").Lease} lease
  * @returns {Promise<Kept | undefined> | undefined}  what is kept in the end; never rejected
  */
-export function cutLater(view, response, key, described) {
-  const { ctx, plan } = view;
+export function keepLater(view, response, lease) {
+  const { headers: answered } = response;
+  if (!response.body || view.address.length > MAX_ADDRESS_CHARS) return undefined;
+  const { about, isSeen } = noted(view, answered);
+  if (!isSeen || about.isLarge || Number(answered.get("content-length") ?? 0) > MAX_BYTES) return undefined;
+  const key = keyOf(view, valuesOf(view, about.vary));
   const now = Date.now();
   if (now < (cutting.get(key) ?? 0) + WORK_MILLIS) return undefined;
   cutting.set(key, now);
-  const selectors = plan.slots.map((slot) => slot.css);
+  const headers = lasting(answered);
+  const selectors = view.plan.slots.map((slot) => slot.css);
   const work = cut(response.clone(), selectors)
     .then((skeleton) => {
-      const beside = described(skeleton);
-      return skeleton && beside ? store({ key, skeleton, askingSince: 0, ...beside }) : undefined;
+      about.isLarge = skeleton === undefined;
+      if (!skeleton) return undefined;
+      if (hasNoSlot(about, lease, skeleton)) return void noteSlotless(view, response);
+      // It is wanted: this is not its first view.
+      return addresses.get(view.address) === about ? store({ key, skeleton, askingSince: 0, isProven: true, ...dressed(headers), lease }) : undefined;
     })
-    .catch((error) => void (noteFailure(view, versionOf(response, plan), error) || console.error("a page was not cut", String(error))))
+    .catch((error) => void (noteFailure(view, versionOf(response, view.plan), error) || console.error("a page was not cut", String(error))))
     .finally(() => cutting.delete(key));
-  ctx.waitUntil(work);
+  view.ctx.waitUntil(work);
   return work;
 }
 
 /** Keeps a page that was cut elsewhere. @returns {Kept} */
 export function adopt(view, { skeleton, headers, lease }) {
   const version = headers.get("etag") ?? headers.get("last-modified");
-  addresses.set(view.address, { vary: [], version, tags: tagsOf(headers), isLarge: false });
-  return store({ key: keyOf(view, []), skeleton, askingSince: 0, lease, ...dressed(headers) });
+  addresses.set(view.address, { vary: [], version, tags: tagsOf(headers), isLarge: false, wasted: 0 });
+  return store({ key: keyOf(view, []), skeleton, askingSince: 0, isProven: true, lease, ...dressed(headers) });
 }
 
 /** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */
@@ -205,7 +255,7 @@ export function forget(address) {
  */
 export function purge(isNamed) {
   const named = new Set();
-  for (const [key, { headers }] of [...kept]) {
+  for (const [key, { headers }] of [...proven.entries, ...unproven.entries]) {
     const address = key.slice(0, key.search(/[\n\0]/));
     if (!isNamed(address, tagsOf(headers))) continue;
     named.add(address);
@@ -222,21 +272,28 @@ export function tagsOf(headers) {
 
 const sizeOf = (entry) => entry.skeleton.bytes + entry.key.length + ENTRY_BYTES;
 
-function store(entry) {
+/** Keeps a page, in place of what was kept under its key. @returns {Kept} */
+export function store(entry) {
   drop(entry.key);
-  kept.set(entry.key, entry);
-  total += sizeOf(entry);
-  for (const oldest of kept.keys()) {
-    if (total <= MAX_TOTAL_BYTES) break;
-    drop(oldest);
+  put(entry);
+  while (proven.bytes + unproven.bytes > MAX_TOTAL_BYTES) {
+    const { entries } = unproven.bytes > MAX_NEW_BYTES || proven.entries.size === 0 ? unproven : proven;
+    drop(entries.keys().next().value);
   }
   return entry;
 }
 
+function put(entry) {
+  const part = entry.isProven ? proven : unproven;
+  part.entries.set(entry.key, entry);
+  part.bytes += sizeOf(entry);
+}
+
 /** Lets go of what is kept under a key. */
 export function drop(key) {
-  const entry = kept.get(key);
+  const entry = lookUp(key);
   if (!entry) return;
-  kept.delete(key);
-  total -= sizeOf(entry);
+  const part = entry.isProven ? proven : unproven;
+  part.entries.delete(key);
+  part.bytes -= sizeOf(entry);
 }

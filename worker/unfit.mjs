@@ -2,16 +2,14 @@
 // or elements are nested by the ten thousand, it gives up, and the page ends there. Such a page passes as it is, and is tried
 // again only behind a response, where nobody waits for it.
 //
-// A stream that fails tells nobody: it is the runtime that sends it. So a page in doubt gets to the rewriter through a pipe of the
-// runtime's own, which ends with what ended the rewriter; no byte of it is touched here. The pipe costs a tenth of a view, so a
+// A short page is through before its first byte leaves (whole.mjs). A stream that fails tells nobody: it is the runtime that
+// sends it. So one in doubt gets to the rewriter through a pipe of the runtime's own, which ends with what ended the rewriter; no byte of it is touched here. The pipe costs a tenth of a view, so a
 // page that came to its end goes without, until views of it begin and none ends.
 
 import { Recent } from "./recent.mjs";
 import { UNNAMED_VIEWS, isNamed, versionOf } from "./version.mjs";
 
-/** A page of this length that says so is held back until it came through: its origin had it whole as well. */
-const MAX_HELD_BYTES = 256 * 1024;
-/** A longer one is not: a trial reads faster than a visitor, and what that visitor has not read yet is kept in memory. */
+/** A longer page is not tried: that reads faster than a visitor, and what that visitor has not read yet is kept in memory. */
 const MAX_TRIED_BYTES = 8 * 1024 * 1024;
 /** A trial that was cut off with its request must not hold up the next one for ever. */
 const TRIAL_MILLIS = 30_000;
@@ -129,42 +127,19 @@ async function tryAgain({ address }, response, known, version) {
 }
 
 /**
- * An answer through the rewriter, with its failure seen: one that is held back is given as it was, any other breaks off, and
- * both are noted.
+ * An answer that streams through the rewriter, with its failure seen: it breaks off, and that is noted.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response  with a body; consumed
  * @param {HTMLRewriter} rewriter
  * @param {string} version
- * @returns {Promise<{ woven?: Response, raw?: () => Response }>}  `raw` of one that was held back is the answer as it was;
- *   without `woven` there is nothing else
+ * @returns {Response}
  */
-export async function tried(view, response, rewriter, version) {
-  if (!isHeld(response)) {
-    noteBegin(view);
-    const { readable, writable } = new IdentityTransformStream();
-    // Origins that break off and visitors who leave end it as well.
-    view.ctx.waitUntil(response.body.pipeTo(writable).catch((error) => noteFailure(view, version, error)));
-    return { woven: rewriter.transform(new Response(readable, response)) };
-  }
-  const bytes = await response.arrayBuffer();
-  const raw = () => new Response(bytes, response);
-  try {
-    const woven = rewriter.transform(raw());
-    return { woven: new Response(await woven.arrayBuffer(), woven), raw };
-  } catch (error) {
-    if (!noteFailure(view, version, error)) throw error;
-    return { raw };
-  }
-}
-
-function noteBegin({ address }) {
-  const unended = begun.get(address) ?? { n: 0, at: 0 };
-  begun.set(address, { n: unended.n + 1, at: Date.now() });
-}
-
-/** Whether an answer is held back when it is in doubt: a coded one tells the length of its coding only. */
-export function isHeld({ headers }) {
-  const length = Number(headers.get("content-length") ?? 0);
-  return length > 0 && length <= MAX_HELD_BYTES && !headers.has("content-encoding");
+export function tried(view, response, rewriter, version) {
+  const unended = begun.get(view.address) ?? { n: 0, at: 0 };
+  begun.set(view.address, { n: unended.n + 1, at: Date.now() });
+  const { readable, writable } = new IdentityTransformStream();
+  // Origins that break off and visitors who leave end it as well.
+  view.ctx.waitUntil(response.body.pipeTo(writable).catch((error) => noteFailure(view, version, error)));
+  return rewriter.transform(new Response(readable, response));
 }

@@ -3,32 +3,30 @@
 
 import { mayCopy } from "./freshness.mjs";
 import { Recent } from "./recent.mjs";
-import { MAX_ADDRESS_CHARS, PERSONAL, cutLater, drop, keyOf, lookUp } from "./skeletons.mjs";
-import { isHeld } from "./unfit.mjs";
-import { UNNAMED_VIEWS } from "./version.mjs";
+import { MAX_ADDRESS_CHARS, PERSONAL, drop, keyOf, lookUp, noteUse, store } from "./skeletons.mjs";
+import { isDoubtful } from "./unfit.mjs";
+import { UNNAMED_VIEWS, versionOf } from "./version.mjs";
+import { cutWhole } from "./whole.mjs";
 
 /** So many views in a row of other bytes: the page is made for each visitor or moment. */
 const MAX_MISSES = 2;
 const MAX_ADDRESSES = 2_000;
 
-/** By address: whether it was seen before, misses in a row, views to let pass. @type {Map<string, { misses: number, rest: number }>} */
+/** By address: misses in a row, views to let pass. @type {Map<string, { misses: number, rest: number }>} */
 const addresses = new Recent(MAX_ADDRESSES);
 
 /**
- * The skeleton of an answer where its bytes are known.
+ * The skeleton of an answer that is held back: the one that is kept where its bytes are those, else a new one.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response  that the runtime can rewrite
- * @returns {Promise<{ entry?: import("./skeletons.mjs").Kept, unread: Response }>} `unread` is the answer, still to be read
- *   where there is no entry
+ * @returns {Promise<{ entry?: import("./skeletons.mjs").Kept, unread?: Response, isUnfit?: boolean }>}  without an entry the answer,
+ *   still to be read, and whether it has to pass as it is
  */
 export async function recognise(view, response) {
-  if (!isComparable(view, response)) return { unread: response };
-  const known = addresses.get(view.address);
-  if (!known) {
-    addresses.set(view.address, { misses: 0, rest: 0 });
-    return { unread: response };
-  }
+  if (!mayCopy(view.request, response) || view.address.length > MAX_ADDRESS_CHARS) return passing(view, response);
+  const known = addresses.get(view.address) ?? { misses: 0, rest: 0 };
+  addresses.set(view.address, known);
   if (known.rest > 0) {
     known.rest--;
     return { unread: response };
@@ -36,27 +34,30 @@ export async function recognise(view, response) {
   // The same bytes are other characters, and so other elements, in another charset.
   const key = keyOf(view, [`\0${response.headers.get("content-type")}`]);
   const entry = lookUp(key);
-  if (!entry) {
-    cutLater(view, response, key, () => ({ headers: new Headers(), served: new Headers({ "cache-control": PERSONAL }), csp: null }));
-    return { unread: response };
-  }
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (isMadeOf(entry.skeleton, bytes)) {
+  const bytes = await response.arrayBuffer();
+  if (entry && isMadeOf(entry.skeleton, new Uint8Array(bytes))) {
     known.misses = 0;
-    return { entry, unread: response };
+    noteUse(view, entry);
+    return { entry };
   }
-  known.misses++;
-  if (known.misses >= MAX_MISSES) {
+  if (entry && ++known.misses >= MAX_MISSES) {
     drop(key);
     Object.assign(known, { misses: 0, rest: UNNAMED_VIEWS });
+    return { unread: new Response(bytes, response) };
   }
-  return { unread: new Response(bytes, response) };
+  const { skeleton, ...failed } = await cutWhole(view, response, bytes);
+  return skeleton ? { entry: store({ key, skeleton, headers: new Headers(), isProven: false, ...withoutHeaders(PERSONAL) }) } : failed;
 }
 
-/** Whether an answer may be kept, and is there whole: it is compared before its first byte leaves. */
-function isComparable({ request, address }, response) {
-  return response.body !== null && isHeld(response) && address.length <= MAX_ADDRESS_CHARS && mayCopy(request, response);
+/** An answer of which no copy may stay: cut for this view alone where nothing is known of its page yet, else it streams. */
+async function passing(view, response) {
+  if (!isDoubtful(view, versionOf(response, view.plan))) return { unread: response };
+  const { skeleton, ...failed } = await cutWhole(view, response);
+  return skeleton ? { entry: { skeleton, ...withoutHeaders("private, no-store") } } : failed;
 }
+
+/** Each view brings its own headers. */
+const withoutHeaders = (cacheControl) => ({ served: new Headers({ "cache-control": cacheControl }), csp: null, askingSince: 0 });
 
 /** Whether a page is, byte by byte, the one that was cut. */
 function isMadeOf({ items, bytes: length }, page) {

@@ -4,7 +4,7 @@
 import { STALE_HEADERS } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
 import { Recent } from "./recent.mjs";
-import { isDoubtful, isHeld, noteEnd, tried } from "./unfit.mjs";
+import { isDoubtful, noteEnd, tried } from "./unfit.mjs";
 import { isNamed, versionOf } from "./version.mjs";
 
 /**
@@ -38,18 +38,18 @@ const sound = new Recent(1_000);
 const UNWATCHED_VIEWS = 15;
 
 /**
- * Fills the slots of an answer; one that is seen to be cut or swallowed by it is given back as it is.
+ * Fills the slots of an answer while it streams.
  *
  * @param {import("./page.mjs").View} view
  * @param {Response} response
- * @returns {Promise<Response>}
+ * @returns {Response}
  */
-export async function weave(view, response) {
+export function weave(view, response) {
   const { slots } = view.plan;
   const rewriter = new HTMLRewriter();
   const version = versionOf(response, view.plan);
   const isInDoubt = response.body !== null && isDoubtful(view, version);
-  const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version), spoilt: false };
+  const page = { inside: 0, nested: false, failed: false, watched: isWatched(view.address, version) };
   for (const slot of slots) {
     if (isLeftAlone(slot.css, view.address)) continue;
     try {
@@ -65,9 +65,6 @@ export async function weave(view, response) {
         const seen = slots.filter((slot) => slot.seen && !slot.open);
         if (page.watched) learn(view, version, page);
         noteEnd(view, version);
-        // An open slot swallowed what follows: while the page is still here nobody has to see it.
-        page.spoilt = isInDoubt && isHeld(response) && slots.some((slot) => slot.html.length > 0 && slot.open > 0);
-        if (page.spoilt) return;
         if (seen.length === 0) return;
         if (view.request.method === "GET") for (const slot of seen) later(view, slot.events);
         const tail = tailUnder(view, csp);
@@ -77,8 +74,7 @@ export async function weave(view, response) {
       }
     },
   });
-  const { woven, raw } = isInDoubt ? await tried(view, response, rewriter, version) : { woven: rewriter.transform(response) };
-  if (!woven || page.spoilt) return raw();
+  const woven = isInDoubt ? tried(view, response, rewriter, version) : rewriter.transform(response);
   const answer = new Response(woven.body, woven);
   for (const name of STALE_HEADERS) answer.headers.delete(name);
   answer.headers.set("cache-control", "private, no-store");
@@ -161,14 +157,19 @@ function watch(element, slot, page) {
   slot.open++;
 }
 
+/** Notes a slot that nobody closes in its page. */
+export function noteUnclosed({ address }, { css }) {
+  const pages = unclosed.get(css) ?? new Set();
+  unclosed.set(css, pages);
+  if (pages.size <= SINGLE_PAGES) pages.add(pathOf(address));
+  console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", css, new URL(address).pathname);
+}
+
 /** At the end of a watched page: which slots are to be left alone, or that it needs no watching. */
-function learn({ plan, address }, version, page) {
+function learn(view, version, page) {
+  const { plan, address } = view;
   const open = plan.slots.filter((slot) => slot.open > 0);
-  for (const slot of open) {
-    if (!unclosed.has(slot.css)) unclosed.set(slot.css, new Set());
-    if (unclosed.get(slot.css).size <= SINGLE_PAGES) unclosed.get(slot.css).add(pathOf(address));
-    console.error("a slot is not closed in its page and stays as it is; hint: write its end tag", slot.css, new URL(address).pathname);
-  }
+  for (const slot of open) noteUnclosed(view, slot);
   // With a slot that kept its content, nothing is known of what a filled one would do to the slots inside it.
   const isWhole = plan.slots.every((slot) => slot.html.length > 0 || !slot.seen);
   if (open.length > 0 || page.nested || page.failed || !isWhole) return void sound.delete(address);

@@ -132,9 +132,13 @@ impl<'s> Served<'s> {
             receipt.as_ref().filter(|receipt| !receipt.flags.shared()).map(|receipt| keyring.sign(receipt));
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
-            // An address is read by others: what it carries does not tell who, only what was shown.
-            let link = receipt.clone().filter(|_| markup.n_links() > 0);
-            let link = link.map(|receipt| keyring.sign(&Receipt { unit: None, ..receipt }));
+            let link = receipt.as_ref().filter(|_| markup.n_links() > 0).map(|receipt| {
+                // An address is read by others: what it carries does not tell who, only what was shown.
+                receipt.unit.map_or_else(
+                    || keyring.sign(receipt),
+                    |_| keyring.sign(&Receipt { unit: None, ..receipt.clone() }),
+                )
+            });
             markup.with_token(link.as_deref(), html);
         }
         // Elsewhere the browser says when the slot was seen; here the edge says that it was served.
