@@ -83,7 +83,6 @@ test("pages without slots: no case is worse than through a plain proxy", async (
 const DIFFERENT = {
   // The visitor's copy was made for that visitor: the origin would answer for the page without its blocks.
   "conditional-etag-forward": /If-None-Match is "undefined"/,
-  "conditional-lm-stale": /status is 999, not 304/,
   // It would tell the caches in front that they may keep the page.
   "surrogate-remove-header": /Surrogate-Control is "null"/,
 };

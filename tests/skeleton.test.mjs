@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { leaseOf, mayCut } from "../worker/freshness.mjs";
+import { leaseOf, mayCut, wantsOrigin } from "../worker/freshness.mjs";
 import { parse, splice } from "../worker/skeleton.mjs";
 import { lookUp, noteUse, store } from "../worker/skeletons.mjs";
 import { html } from "./support/origin.mjs";
@@ -377,6 +377,15 @@ test("a page too large to keep streams at every view", async () => {
   assert.equal(askedFor("/large").length, 3);
 });
 
+test("a visitor who asks for a fresher answer gets the origin's", () => {
+  const lease = { madeAt: 1e12 - 30_000, freshUntil: 1e12 + 30_000 };
+  const asks = (headers) => wantsOrigin(new Request("https://shop.example/", { headers }), lease, 1e12);
+  for (const line of ["no-cache", "max-age=0", "max-age=29", "max-age=x", "min-fresh=31"]) assert.ok(asks({ "cache-control": line }), line);
+  for (const line of ["max-age=30", "min-fresh=30", "max-stale=5", "only-if-cached"]) assert.ok(!asks({ "cache-control": line }), line);
+  assert.ok(asks({ pragma: "no-cache" }));
+  assert.ok(!asks({ pragma: "no-cache", "cache-control": "max-age=60" }) && !asks({}));
+});
+
 test("the lease follows what the origin says", () => {
   const lease = (headers, { now = 1e12, lifeMillis, cookie } = {}) => {
     const request = new Request("https://shop.example/", { headers: cookie ? { cookie } : {} });
@@ -387,9 +396,15 @@ test("the lease follows what the origin says", () => {
   assert.equal(life("max-age=60, s-maxage=5"), 5);
   assert.equal(life('public, MAX-AGE="30"'), 30);
   assert.equal(lease({ "cache-control": "max-age=60", age: "20" }).freshUntil, 1e12 + 40_000);
+  // As old as it says or looks, in whole seconds as its date; older than everything where that can't be read.
+  const dated = (millis, age) => lease({ "cache-control": "max-age=60", date: new Date(1e12 - millis).toUTCString(), age });
+  assert.equal(dated(20_900, "5").freshUntil, 1e12 + 39_000);
+  assert.equal(dated(0, "0").freshUntil, 1e12 + 60_000);
+  assert.equal(dated(-9_000, "5").freshUntil, 1e12 + 55_000);
+  for (const age of ["x", "-5", "5.0", "5, 0", ""]) assert.equal(dated(0, age), undefined, age);
   assert.equal(lease({ "cache-control": "max-age=60", "cdn-cache-control": "max-age=9" }).freshUntil, 1e12 + 9_000);
   assert.equal(lease({ date: "Tue, 24 Nov 2026 10:00:00 GMT", expires: "Tue, 24 Nov 2026 10:01:00 GMT" }).freshUntil, 1e12 + 60_000);
-  for (const line of ["max-age=0", "no-cache", "max-age=60, no-cache", "max-age=-1", "max-age=x", "max-age=1e9", "max-age"]) assert.equal(lease({ "cache-control": line }), undefined, line);
+  for (const line of ["max-age=0", "no-cache", "max-age=60, no-cache", "max-age=-1", "max-age=x", "max-age=1e9", "max-age", "max-age =60", "max-age= 60"]) assert.equal(lease({ "cache-control": line }), undefined, line);
   for (const headers of OWN) assert.equal(lease({ ...SHARED, ...headers }), undefined, JSON.stringify(headers));
   assert.ok(lease(SHARED).forAll);
   // A line that says nothing is no line; one for caches like us ends what `Expires` says.

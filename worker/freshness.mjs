@@ -9,6 +9,7 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
  *
  * @typedef {object} Lease
  * @property {number} since  when the origin said so, milliseconds since the epoch
+ * @property {number} madeAt  when the answer was made, as far as is known: it may have come by way of other caches
  * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
  * @property {number} rescueUntil  until then it may be used when the origin fails (stale-if-error)
@@ -18,11 +19,11 @@ export const STALE_HEADERS = ["etag", "last-modified", "content-length", "conten
 
 const NONE = new Map();
 
-/** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`. */
+/** The directives of a `Cache-Control` line by name, in lower case; one without a value is `true`, as is one with a space before it. */
 export function directives(line) {
   if (line === null) return NONE;
   const found = new Map();
-  for (const [, name, quoted, plain] of line.matchAll(/([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s,]*)))?/g)) {
+  for (const [, name, quoted, plain] of line.matchAll(/([\w-]+)(?:=(?:"([^"]*)"|([^\s,]*)))?/g)) {
     found.set(name.toLowerCase(), quoted ?? plain ?? true);
   }
   return found;
@@ -68,10 +69,13 @@ export function isFor({ request, plan }, lease) {
   return lease.forAll || !request.headers.has("cookie");
 }
 
-/** Whether a visitor asks for the origin's own word (a reload). */
-export function wantsOrigin(request) {
+/** Whether a visitor asks for the origin's own word (a reload), or for one fresher than what stands under a lease. */
+export function wantsOrigin(request, lease, now) {
   const asked = directives(request.headers.get("cache-control"));
-  return asked.has("no-cache") || asked.get("max-age") === "0" || (asked.size === 0 && directives(request.headers.get("pragma")).has("no-cache"));
+  if (asked.size === 0) return directives(request.headers.get("pragma")).has("no-cache");
+  const isOlder = asked.has("max-age") && !(now - lease.madeAt <= Number(asked.get("max-age")) * 1_000);
+  const isOverBefore = asked.has("min-fresh") && !(now + Number(asked.get("min-fresh")) * 1_000 <= lease.freshUntil);
+  return asked.has("no-cache") || asked.get("max-age") === "0" || isOlder || isOverBefore;
 }
 
 /** Whether a copy of an answer may stay here at all. Whoever is told not to keep it, we are not asked to. */
@@ -119,13 +123,22 @@ function granted(headers, now, configured) {
   const millis = (name) => (said.has(name) ? (/^\d+$/.test(said.get(name)) ? Number(said.get(name)) * 1_000 : 0) : undefined);
   const stated = millis("s-maxage") ?? millis("max-age") ?? (isTargeted ? undefined : expires(headers, now));
   const life = said.has("no-cache") ? 0 : (stated ?? configured ?? 0);
-  const age = Math.max(0, Number(headers.get("age")) || 0) * 1_000;
+  const age = ageOf(headers, now);
   const freshUntil = now + Math.max(0, life - age);
   const strict = ["no-cache", "must-revalidate", "proxy-revalidate"].some((name) => said.has(name));
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
   const configuredMillis = stated === undefined ? configured : undefined;
   const forAll = configuredMillis !== undefined || said.has("public") || said.has("s-maxage") || isTargeted;
-  return { since: now, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, configuredMillis };
+  return { since: now, madeAt: now - age, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, configuredMillis };
+}
+
+/** How old an answer is (RFC 9111, 4.2.3), milliseconds; one that says so in no way that can be read is older than any life. */
+function ageOf(headers, now) {
+  const said = headers.get("age") ?? "0";
+  if (!/^\d+$/.test(said)) return Infinity;
+  // The date is in whole seconds.
+  const apparent = Math.floor((now - (Date.parse(headers.get("date") ?? "") || now)) / 1_000);
+  return Math.max(Number(said), apparent) * 1_000;
 }
 
 function expires(headers, now) {

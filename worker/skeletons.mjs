@@ -98,7 +98,7 @@ export function noteUse({ address }, entry) {
 
 /** How a page that is kept may be used at this moment. @returns {"fresh" | "renew" | "ask"} */
 export function standing(entry, request, now) {
-  if (wantsOrigin(request)) return "ask";
+  if (wantsOrigin(request, entry.lease, now)) return "ask";
   if (now < entry.lease.freshUntil) return "fresh";
   return now < entry.lease.renewUntil ? "renew" : "ask";
 }
@@ -123,8 +123,9 @@ export function isSame(view, entry, response, now) {
  */
 export function renew(view, entry, response, now) {
   const { headers } = entry;
-  // The age was that of the answer before.
+  // They were about the answer before.
   headers.delete("age");
+  headers.delete("date");
   for (const name of LEASE_HEADERS) if (response.headers.has(name)) headers.set(name, response.headers.get(name));
   const lease = leaseOf(view, { status: 200, headers }, now);
   const isSameKey = entry.key === keyOf(view, valuesOf(view, varyOf(headers)));
