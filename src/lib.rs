@@ -45,7 +45,7 @@
 //!    else is spliced only where the origin sent this visitor the same bytes (`worker/unversioned.mjs`).
 //! 8. **A page that can't be filled passes whole.** What the runtime's rewriter gives up at (`worker/unfit.mjs`), what has no slot
 //!    (`worker/slotless.mjs`), what no slot's end is found in: the origin's bytes, and its headers.
-//!    Of a page that streams, or is too long to be held back, this is known only after some of its views broke off.
+//!    Of a page that streams, since its length is not known or over 256 KB, this is known only after some views broke off.
 //!
 //! # The two ways of privacy
 //!

@@ -197,6 +197,46 @@ test("a new version of a page that is there whole is never broken off, nor one t
   for (let i = 1; i <= 5; i++) assert.equal((await view("/anew")).page, `${FILLED}<p>some text ${i}`);
 });
 
+test("a page that is there whole never breaks off, however it is asked for and whatever it was before", async () => {
+  const good = `${SLOT}<p>some text`;
+  const bad = `${SLOT}<select><style>a</style></select>`;
+  const open = '<p>before<div data-edge-slot="hero">a<p>rest';
+  // Longer than what is remembered of addresses.
+  const long = `?q=${"x".repeat(3_000)}`;
+  const headers = { none: {}, etag: { etag: '"1"' }, shared: { "cache-control": "public, max-age=600" }, own: { "cache-control": "private, no-store" } };
+  for (const [name, own] of Object.entries(headers)) {
+    origin.route(`/long-${name}`, html(bad, own));
+    for (let i = 1; i <= 6; i++) assert.equal((await view(`/long-${name}${long}`)).page, bad, `${name}, view ${i}`);
+    origin.route(`/long-${name}`, html(open, own));
+    for (let i = 1; i <= 3; i++) assert.equal((await view(`/long-${name}${long}`)).page, open, `${name}, view ${i}`);
+    // Another page at each view, which gets worse one day and better another.
+    let n = 0;
+    const changing = (page) => () => html(`${page}<p>${++n}`, name === "etag" ? { etag: `"${n}"` } : own);
+    origin.route(`/changing-${name}`, changing(good));
+    for (let i = 1; i <= 6; i++) assert.equal((await view(`/changing-${name}`)).page, `${FILLED}<p>some text<p>${name === "shared" ? 1 : n}`, `${name}, view ${i}`);
+    if (name === "shared") continue;
+    origin.route(`/changing-${name}`, changing(bad));
+    for (let i = 1; i <= 8; i++) assert.equal((await view(`/changing-${name}`)).page, `${bad}<p>${n}`, `${name}, view ${i}`);
+  }
+});
+
+test("of two slots in one element the first has it, in every kind of page", async () => {
+  const own = await start({ origin: origin.url });
+  try {
+    const second = { id: "second", selector: "edge-slot", goal: "order", policy: { kind: "fixed", baseline: "s0" }, arms: [{ block: "s0" }] };
+    await own.publish({ ...config, slots: [config.slots[0], second] });
+    await until(async () => decisionsOf((await view("/", {}, own)).tail), Boolean);
+    for (const path of serve("doubled", SLOT)) {
+      for (let i = 1; i <= VIEWS; i++) {
+        const { page } = await view(path, {}, own);
+        assert.equal(page, FILLED, `${path}, view ${i}`);
+      }
+    }
+  } finally {
+    await own.stop();
+  }
+});
+
 test("a page that is mended is filled again, and nobody's view breaks off on the way", async () => {
   const good = `${SLOT}<p>mended`;
   const bad = `${SLOT}<select><style>a</style></select>`;

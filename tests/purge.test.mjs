@@ -74,6 +74,18 @@ for (const [name, purge, gone] of CASES)
     await until(editions, (shown) => String(shown) === String(expected));
   });
 
+test("a page that was on the way when it was purged is not kept", async () => {
+  origin.route("/late", () => ({ ...html(HOME.replace("Welcome", `Edition ${edition}`), { "cache-control": "public, max-age=3600" }), delayMillis: 1_500 }));
+  const old = ++edition;
+  const first = look("/late");
+  await new Promise((done) => setTimeout(done, 100));
+  edition++;
+  await worker.must("POST", "purge", { urls: ["/late"] });
+  await followed();
+  assert.match(await first, new RegExp(`Edition ${old}\\b`));
+  assert.match(await look("/late"), new RegExp(`Edition ${edition}\\b`));
+});
+
 test("an isolate that starts later, and a list that can't be read, cost nothing", async () => {
   const old = await kept();
   const key = "site:test:purges:v1";

@@ -55,22 +55,26 @@ test("a page that is there whole is kept from its first view on, one that stream
   assert.ok(askedFor("/first-streaming").length >= 2);
 });
 
-test("a page of another version at each view streams after some, and is kept again once a version stays", async () => {
-  let n = 0;
-  let isChanging = true;
-  origin.route("/versions", () => html(HOME, { etag: `"${isChanging ? ++n : n}"` }));
-  const isSpliced = async () => (await view("/versions")).headers.has("content-length");
-  const spliced = [];
-  for (let i = 0; i < 6; i++) spliced.push(await isSpliced());
-  assert.deepEqual(spliced, [true, true, true, false, false, false]);
-  isChanging = false;
-  assert.ok(await isSpliced());
+test("what a visitor changed while its page was on the way is not kept as it was", async () => {
+  let n = 1;
+  for (const headers of [{ "cache-control": "public, max-age=600" }, LIFE]) {
+    // Made when it is asked for, and late.
+    origin.route("/late", ({ method }) => (method === "POST" ? html("done") : { ...html(HOME.replace("Welcome", `State ${n}.`), headers), delayMillis: 400 }));
+    const first = view("/late");
+    await new Promise((done) => setTimeout(done, 100));
+    await worker.fetch("/late", { method: "POST" });
+    const before = n++;
+    assert.match((await first).text, new RegExp(`State ${before}\\.`));
+    assert.match((await view("/late")).text, new RegExp(`State ${n}\\.`));
+    await worker.fetch("/late", { method: "POST" });
+    n++;
+  }
 });
 
 test("pages of a single view push out none that others came back to", () => {
   const entryOf = (key) => ({ key, skeleton: { items: [], bytes: 100_000, tag: "" }, isProven: false });
   const page = (kind, i) => `https://lru.test/${kind}/${i}\0`;
-  for (let i = 0; i < 100; i++) noteUse({ address: "" }, store(entryOf(page("read", i))));
+  for (let i = 0; i < 100; i++) noteUse(store(entryOf(page("read", i))));
   for (let i = 0; i < 1_000; i++) store(entryOf(page("crawled", i)));
   const held = (kind, n) => Array.from({ length: n }, (_, i) => i).filter((i) => lookUp(page(kind, i)));
   assert.equal(held("read", 100).length, 100);
@@ -78,7 +82,7 @@ test("pages of a single view push out none that others came back to", () => {
   assert.equal(crawled.at(-1), 999);
   assert.ok(crawled.length > 50 && crawled.length < 150, `${crawled.length} pages beside them`);
   // Those that are read again and again take its room, the one read longest ago goes first.
-  for (let i = 0; i < 300; i++) noteUse({ address: "" }, store(entryOf(page("new", i))));
+  for (let i = 0; i < 300; i++) noteUse(store(entryOf(page("new", i))));
   assert.equal(held("read", 100).length, 0);
   assert.equal(held("new", 300).at(-1), 299);
 });

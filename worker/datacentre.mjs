@@ -2,8 +2,8 @@
 // Only the origin's own page goes there, under the lease its origin gave, and nothing that depends on a visitor. Every read may
 // fail or be late: then the page comes from the origin.
 
+import { joined } from "./bytes.mjs";
 import { isFor, mayShare } from "./freshness.mjs";
-import { joined } from "./outbox.mjs";
 import { arePurgesKnown, isPurgedSince } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
 import { MAX_ADDRESS_CHARS, adopt, keyOf, tagsOf } from "./skeletons.mjs";

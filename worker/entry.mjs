@@ -66,6 +66,12 @@ function ask(run) {
   }
 }
 
+/** The addresses that a request changed: its own, and those of this site that its answer names (RFC 9111, 4.4). */
+function changedBy({ url }, { headers }) {
+  const named = [headers.get("location"), headers.get("content-location")].filter((one) => one && URL.canParse(one, url)).map((one) => new URL(one, url));
+  return new Set([url, ...named.filter(({ origin }) => origin === new URL(url).origin).map(({ href }) => href.split("#", 1)[0])].map(withoutReceipt));
+}
+
 /** What the page path may use of the wasm. */
 const engine = { ask, load: (env) => guard(5_000, () => wasm.load(env)), record: (env, events) => guard(10_000, () => wasm.record(env, events)) };
 
@@ -128,9 +134,10 @@ export default {
       const answer = await passThrough(request, env, ask);
       // What a visitor changed is not shown as it was before.
       if (!SAFE_METHODS.has(request.method) && answer.status < 400) {
-        const address = withoutReceipt(request.url);
-        forget(address);
-        ctx.waitUntil(recall(address));
+        for (const address of changedBy(request, answer)) {
+          forget(address);
+          ctx.waitUntil(recall(address));
+        }
       }
       return answer;
     }

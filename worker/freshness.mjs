@@ -1,14 +1,19 @@
 // What an origin allows a shared cache to do with its answer (RFC 9111, RFC 5861, RFC 9213). Pure: headers in, times out.
 // It is stricter than it has to be where a mistake would show one visitor's page to another.
 
-/** Headers of a page that are false once a slot is filled: about its bytes, or about who may keep them. */
-export const STALE_HEADERS = ["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age", "cdn-cache-control", "cloudflare-cdn-cache-control", "surrogate-control", "x-accel-expires"];
+const STALE_HEADERS = new Set(["etag", "last-modified", "content-length", "content-md5", "digest", "repr-digest", "content-digest", "accept-ranges", "expires", "age", "surrogate-control", "edge-control", "x-accel-expires"]);
+
+/**
+ * Whether a header of a page is false once a slot is filled: about its bytes, or about who may keep them. Caches have lines of
+ * their own (RFC 9213), which all end alike and count for more than the one for everybody.
+ */
+export const isStale = (name) => STALE_HEADERS.has(name) || name.endsWith("-cache-control");
 
 /**
  * How long an answer may stand for the next visitor's.
  *
  * @typedef {object} Lease
- * @property {number} since  when the origin said so, milliseconds since the epoch
+ * @property {number} since  when the origin was asked, milliseconds since the epoch
  * @property {number} madeAt  when the answer was made, as far as is known: it may have come by way of other caches
  * @property {number} freshUntil  milliseconds since the epoch; until then nobody has to be asked
  * @property {number} renewUntil  until then it may be used while the origin is being asked (stale-while-revalidate)
@@ -90,19 +95,19 @@ export function mayCopy(request, { status, headers }) {
  * An answer without a stated life is kept only under an entity tag, and asked about at each view with the visitor's own
  * headers.
  *
- * @param {{ request: Request, plan: { lifeMillis?: number } }} view  a life that the site's configuration states counts where
- *   the answer states none
+ * @param {{ request: Request, plan: { lifeMillis?: number }, askedAt?: number }} view  a life that the site's configuration states
+ *   counts where the answer states none
  * @param {{ status: number, headers: Headers }} response
  * @param {number} now  milliseconds since the epoch
  * @returns {Lease | undefined}
  */
-export function leaseOf({ request, plan }, response, now) {
+export function leaseOf({ request, plan, askedAt }, response, now) {
   const { headers } = response;
   if (!mayCopy(request, response) || headers.has("set-cookie")) return undefined;
   if (varyOf(headers).some((name) => NAMING.has(name))) return undefined;
   // A nonce is made for one answer; the next one's header would not fit this body.
   if (/'nonce-/i.test(headers.get("content-security-policy") ?? "")) return undefined;
-  const lease = granted(headers, now, plan.lifeMillis);
+  const lease = { since: askedAt ?? now, ...granted(headers, now, plan.lifeMillis) };
   return isFor({ request, plan }, lease) && (lease.freshUntil > now || headers.has("etag")) ? lease : undefined;
 }
 
@@ -129,7 +134,7 @@ function granted(headers, now, configured) {
   const beyond = (name) => freshUntil + (strict ? 0 : (millis(name) ?? 0));
   const configuredMillis = stated === undefined ? configured : undefined;
   const forAll = configuredMillis !== undefined || said.has("public") || said.has("s-maxage") || isTargeted;
-  return { since: now, madeAt: now - age, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, configuredMillis };
+  return { madeAt: now - age, freshUntil, renewUntil: beyond("stale-while-revalidate"), rescueUntil: beyond("stale-if-error"), forAll, configuredMillis };
 }
 
 /** How old an answer is (RFC 9111, 4.2.3), milliseconds; one that says so in no way that can be read is older than any life. */

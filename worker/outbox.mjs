@@ -1,5 +1,7 @@
 // Events that the edge itself saw, on their way to the ledger: they travel in batches, behind the responses.
 
+import { joined } from "./bytes.mjs";
+
 /** One call to the ledger per second and isolate. */
 const FLUSH_MILLIS = 1_000;
 /** Of one call: some 1,600 events. Smaller calls cost more, and of a hundred views the slowest waits no less with them. */
@@ -65,15 +67,4 @@ function next() {
 function keep(events) {
   waiting.push(events);
   waitingBytes += events.length;
-}
-
-/** Pieces of bytes in one. */
-export function joined(pieces) {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

@@ -4,7 +4,8 @@
 import { borrow, lend, mayBorrow } from "./datacentre.mjs";
 import { leaseOf, mayCut } from "./freshness.mjs";
 import { askOrigin, isLoop, loopPage, withoutReceipt } from "./origin.mjs";
-import { joined, later } from "./outbox.mjs";
+import { joined } from "./bytes.mjs";
+import { later } from "./outbox.mjs";
 import { arePurgesKnown, followPurges } from "./purges.mjs";
 import { Recent } from "./recent.mjs";
 import { splice } from "./skeleton.mjs";
@@ -13,7 +14,7 @@ import { isSlotless, wasSlotless } from "./slotless.mjs";
 import { isUnfit } from "./unfit.mjs";
 import { recognise } from "./unversioned.mjs";
 import { personalise, tailUnder, weave } from "./weave.mjs";
-import { isHeld } from "./whole.mjs";
+import { isWhole } from "./whole.mjs";
 
 /** How long the first view of an isolate waits for a snapshot; the origin is already being asked meanwhile. */
 const FIRST_SNAPSHOT_MILLIS = 50;
@@ -33,6 +34,7 @@ const verdicts = new Recent(256);
  * @property {object} engine  what the page path may use of the wasm
  * @property {object} plan  what the wasm says
  * @property {string} address  of the page, without our parameter
+ * @property {number} askedAt  when the visitor asked, and the origin no earlier; milliseconds since the epoch
  */
 
 export async function page(request, env, ctx, engine) {
@@ -43,7 +45,7 @@ export async function page(request, env, ctx, engine) {
   const plan = fault === "plan-panic" ? undefined : parse(engine.ask((wasm) => wasm.plan(env, facts)));
   if (plan && isLoop(request, plan.token)) return loopPage();
 
-  const view = { request, env, ctx, engine, plan, address: withoutReceipt(request.url) };
+  const view = { request, env, ctx, engine, plan, address: withoutReceipt(request.url), askedAt: Date.now() };
   const navigation = isNavigation(request);
   const rewriting = navigation && (!plan || (plan.slots.length > 0 && !wasSlotless(view)));
   // Before the first snapshot is there, the slots may be others than those of the page that is kept.
@@ -54,7 +56,7 @@ export async function page(request, env, ctx, engine) {
   followPurges(view);
   if (use === "renew") renewLater(view, entry);
   if (use === "fresh" || use === "renew") {
-    if (noteUse(view, entry)) ctx.waitUntil(lend(view, entry));
+    if (noteUse(entry)) ctx.waitUntil(lend(view, entry));
     return serve(view, entry);
   }
 
@@ -98,14 +100,13 @@ function bare(response) {
 async function filled(view, response) {
   const lease = leaseOf(view, response, Date.now());
   const isForOthers = mayCut(view, lease);
-  let rest = response;
-  if (isHeld(response)) {
-    const { entry, unread, isUnfit } = await (isForOthers ? keepNow(view, response, lease) : recognise(view, response));
-    if (entry) return serve(view, entry, isForOthers ? undefined : response);
-    if (isUnfit) return reached(view, unread);
-    rest = unread;
-  } else if (isForOthers) lendLater(view, keepLater(view, response, lease));
-  return weave(view, reached(view, rest));
+  if (isWhole(response)) {
+    const bytes = await response.arrayBuffer();
+    const entry = await (isForOthers ? keepNow(view, response, bytes, lease) : recognise(view, response, bytes));
+    return entry ? serve(view, entry, isForOthers ? undefined : response) : reached(view, new Response(bytes, response));
+  }
+  if (isForOthers) lendLater(view, keepLater(view, response, lease));
+  return weave(view, reached(view, response));
 }
 
 /** An answer whose page was reached, which counts where its slots do not. */
@@ -123,7 +124,7 @@ function keptAnswer(view, entry, response) {
   else if (response.status < 500 && view.request.method === "GET") drop(entry.key);
   if (!same && !(response.status >= 500 && mayRescue(entry, now))) return undefined;
   unread(response);
-  noteUse(view, entry);
+  noteUse(entry);
   return serve(view, entry, same ? response : undefined);
 }
 
@@ -159,7 +160,7 @@ async function renewed(view, entry) {
     drop(entry.key);
     const lease = leaseOf(view, response, now);
     if (mayCut(view, lease) && rewritable(view, response)) {
-      if (isHeld(response)) await keepNow(view, response, lease);
+      if (isWhole(response)) await keepNow(view, response, await response.arrayBuffer(), lease);
       else lendLater(view, keepLater(view, response, lease));
     }
   }
@@ -189,7 +190,6 @@ function serve(view, entry, response) {
   const { request, plan } = view;
   const csp = response?.headers.get("content-security-policy") ?? entry.csp;
   const body = splice(entry.skeleton, plan.slots, () => tailUnder(view, csp));
-  if (request.method === "GET") later(view, eventsOf(plan));
   const tag = `W/"el.${entry.skeleton.tag}.${plan.variant}"`;
   // A new key of the visitor, or a nonce of this one answer, belong to no page that is there already.
   const isNew = plan.cookie !== "" || /'nonce-/i.test(csp ?? "");
@@ -204,6 +204,8 @@ function serve(view, entry, response) {
   for (const slot of plan.slots) if (slot.seen && slot.hints) answer.headers.append("link", slot.hints);
   personalise(answer.headers, plan);
   if (plan.isShared && !response) share(answer.headers, entry);
+  // Last, for what fails above shows the origin's page.
+  if (request.method === "GET") later(view, eventsOf(plan));
   return answer;
 }
 

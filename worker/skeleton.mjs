@@ -1,7 +1,7 @@
 // A page cut at its slots: literal bytes and the slots between them. The runtime's own parser finds them once, by marks it
 // leaves around their contents; every later view is spliced together without parsing. It decides nothing and keeps nothing.
 
-import { joined } from "./outbox.mjs";
+import { joined } from "./bytes.mjs";
 import { isPlace } from "./weave.mjs";
 
 /** A larger page is not worth the memory: it streams. */
@@ -15,16 +15,22 @@ export const MAX_BYTES = 1024 * 1024;
  * @property {string} tag  stands for the bytes of the page: equal ones have equal tags, in every isolate
  */
 
+/** Whether a slot is anywhere on a page. */
+export const hasSlot = ({ items }) => items.some((item) => "slot" in item);
+
 /** No page has this character, or next to none: what starts with it is found at the speed of memory. */
 const SIGN = "\x1a";
+const DASH = "-".charCodeAt(0);
 const MARK = /^<!--\x1a([\da-f-]{36})([<>])(\d+)(?:,(\d+))?-->/;
 const decoder = new TextDecoder("windows-1252");
 const encoder = new TextEncoder();
 /** A mark with its secret and numbers is shorter. */
 const MAX_MARK_BYTES = 80;
+/** A page with more of them is no page with slots: its selectors name what it is made of. */
+const MAX_ITEMS = 5_000;
 
 /**
- * Cuts a page, or nothing where it is too large or breaks off. Its elements keep their content: which slots are filled is
+ * Cuts a page, or nothing where it is too large or full of slots. Its elements keep their content: which slots are filled is
  * known only at each view.
  *
  * @param {Response} response  consumed
@@ -49,6 +55,7 @@ export async function cut(response, selectors, whole) {
   const bytes = whole ? new Uint8Array(await marked.arrayBuffer()) : await read(marked);
   if (!bytes || bytes.length > MAX_BYTES) return undefined;
   const skeleton = parse(bytes, secret, names);
+  if (skeleton.items.length > MAX_ITEMS) return undefined;
   return { ...skeleton, tag: await tagOf(whole ?? joined(skeleton.items.filter((item) => item instanceof Uint8Array))) };
 }
 
@@ -94,6 +101,8 @@ async function read(response) {
 export function parse(bytes, secret, names) {
   const marks = marksIn(bytes, secret);
   const ends = closed(bytes, marks, names);
+  // Of several slots in one element the first has it; its mark is the inner one.
+  const doubled = new Set(marks.filter(({ isStart, end }, i) => isStart && marks[i + 1]?.isStart && marks[i + 1].start === end).map(({ n }) => n));
   const items = [];
   const unclosed = new Set();
   const open = [];
@@ -106,6 +115,7 @@ export function parse(bytes, secret, names) {
   for (const { isStart, n, slot, start, end } of marks) {
     literal(start);
     at = end;
+    if (doubled.has(n)) continue;
     if (isStart && ends.has(n)) {
       const item = { slot, end: 0 };
       open.push({ n, item });
@@ -130,6 +140,8 @@ function marksIn(bytes, secret) {
   const marks = [];
   for (let at = bytes.indexOf(sign); at >= 0; at = bytes.indexOf(sign, at + 1)) {
     const start = at - "<!--".length;
+    // A page may be full of the sign.
+    if (bytes[at - 1] !== DASH || bytes[at + 1] !== secret.charCodeAt(0)) continue;
     const [whole, own, side, n, slot] = MARK.exec(textAt(bytes, Math.max(0, start), at + MAX_MARK_BYTES)) ?? [];
     if (own === secret) marks.push({ isStart: side === "<", n: Number(n), slot: Number(slot), start, end: start + whole.length });
   }
@@ -158,16 +170,13 @@ function without(items, open) {
   return kept;
 }
 
-/** Where pages are put together. A response copies what it is made of, and memory that is new for each costs as much as that. */
-let room = new Uint8Array(0);
-
 /**
  * The page with its slots filled; a slot without HTML keeps its content, one inside a filled one is gone.
  *
  * @param {Skeleton} skeleton
  * @param {{ html: Uint8Array, seen: boolean }[]} slots  `seen` is set where the slot is on the page
  * @param {() => Uint8Array} tailOf  the end of the page once it is known which slots were seen; asked where there is one
- * @returns {Uint8Array}  to be used at once: the next call writes into the same memory
+ * @returns {Uint8Array}
  */
 export function splice(skeleton, slots, tailOf) {
   const pieces = [];
@@ -193,11 +202,11 @@ export function splice(skeleton, slots, tailOf) {
     pieces.push(tail);
     length += tail.length;
   }
-  if (room.length < length) room = new Uint8Array(2 * length);
+  const page = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {
-    room.set(piece, at);
+    page.set(piece, at);
     at += piece.length;
   }
-  return room.subarray(0, length);
+  return page;
 }

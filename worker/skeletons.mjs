@@ -1,11 +1,11 @@
 // The skeletons of this isolate: which page may be spliced from what is kept, and until when. Bounded by bytes; the one
-// used longest ago goes first, and those of a single view before all others, or a crawler would push out what visitors read.
+// used longest ago goes first. Those of a single view have a quarter of the room, or a crawler would push out what visitors read.
 // What is kept here is the origin's own page, never what a visitor got.
 
-import { LEASE_HEADERS, STALE_HEADERS, isFor, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
+import { LEASE_HEADERS, isFor, isStale, leaseOf, mayShare, varyOf, wantsOrigin } from "./freshness.mjs";
 import { Recent } from "./recent.mjs";
 import { noteSlotless } from "./slotless.mjs";
-import { cut, MAX_BYTES } from "./skeleton.mjs";
+import { MAX_BYTES, cut, hasSlot } from "./skeleton.mjs";
 import { noteFailure } from "./unfit.mjs";
 import { versionOf } from "./version.mjs";
 import { cutWhole } from "./whole.mjs";
@@ -14,9 +14,11 @@ import { cutWhole } from "./whole.mjs";
 const MAX_TOTAL_BYTES = 24 * 1024 * 1024;
 /** Of these, what pages of a single view may hold while others want the room. */
 const MAX_NEW_BYTES = MAX_TOTAL_BYTES / 4;
-/** An entry costs more than its literals: strings, headers, positions. */
+/** An entry costs more than its literals: strings and headers, */
 const ENTRY_BYTES = 4 * 1024;
-/** Addresses whose last version is remembered. */
+/** and for each of its pieces an object and what is left of a mark. */
+const ITEM_BYTES = 300;
+/** Addresses whose last version is remembered: more pages than are kept, below 1 MB. */
 const MAX_ADDRESSES = 2_000;
 
 /** What is not kept of an answer's headers: it was about that one transfer. */
@@ -39,13 +41,14 @@ const proven = { entries: new Map(), bytes: 0 };
 /** Those of a single view. @type {{ entries: Map<string, Kept>, bytes: number }} */
 const unproven = { entries: new Map(), bytes: 0 };
 /**
- * By address: what its answers vary by, the version seen last, what it can be purged by, whether it was too large, and how many
- * versions in a row were cut for one view alone.
- * @type {Map<string, { vary: string[], version: string | null, tags: string[], isLarge: boolean, wasted: number }>}
+ * By address: what its answers vary by, the version seen last, what it can be purged by, and whether it was too large.
+ * @type {Map<string, { vary: string[], version: string | null, tags: string[], isLarge: boolean }>}
  */
 const addresses = new Recent(MAX_ADDRESSES);
-/** A page with more of them in a row is cut only once the same version came twice. */
-const MAX_WASTED = 2;
+/** By address, when a visitor changed something there. @type {Map<string, number>} */
+const changed = new Recent(MAX_ADDRESSES);
+/** What was purged of late, and when: an answer that was asked for before may be what was meant. */
+let purged = [];
 /** A longer address costs more to remember than its page costs to parse. */
 export const MAX_ADDRESS_CHARS = 2_048;
 /** Keys that are being cut, with the time since when. @type {Map<string, number>} */
@@ -83,9 +86,7 @@ export const lookUp = (key) => proven.entries.get(key) ?? unproven.entries.get(k
  *
  * @returns {boolean} whether it did for the first time since it was cut
  */
-export function noteUse({ address }, entry) {
-  const known = addresses.get(address);
-  if (known) known.wasted = 0;
+export function noteUse(entry) {
   const isFirst = !entry.isProven;
   // It may have been let go of while the origin was asked.
   if (lookUp(entry.key) === entry) {
@@ -137,7 +138,7 @@ export function renew(view, entry, response, now) {
 
 /** The headers of an answer that belong to the page and its visitor, not to the transfer or to caches. */
 export function* ownHeaders(response) {
-  for (const pair of response.headers) if (!TRANSFER_HEADERS.includes(pair[0]) && !STALE_HEADERS.includes(pair[0]) && pair[0] !== "cache-control") yield pair;
+  for (const pair of response.headers) if (!TRANSFER_HEADERS.includes(pair[0]) && !isStale(pair[0]) && pair[0] !== "cache-control") yield pair;
 }
 
 /** What a page that was made for one visitor says of itself: no cache between may keep it, and the visitor's own asks each time. */
@@ -146,7 +147,7 @@ export const PERSONAL = "private, no-cache";
 /** What every view of a kept page needs of its headers. */
 function dressed(headers) {
   const served = new Headers(headers);
-  for (const name of STALE_HEADERS) served.delete(name);
+  for (const name of headers.keys()) if (isStale(name)) served.delete(name);
   served.set("cache-control", PERSONAL);
   return { headers, served, csp: headers.get("content-security-policy") };
 }
@@ -154,8 +155,7 @@ function dressed(headers) {
 /**
  * Notes an answer of an address.
  *
- * @returns {{ about: object, isSeen: boolean }}  the same object while it says the same: by it a cut knows that the page was not
- *   forgotten meanwhile
+ * @returns {{ about: object, isSeen: boolean }}  what is known of the address, and whether this version was seen before
  */
 function noted(view, answered) {
   const version = answered.get("etag") ?? answered.get("last-modified");
@@ -163,8 +163,8 @@ function noted(view, answered) {
   const known = addresses.get(view.address);
   const isSeen = known?.version === version;
   const isSame = isSeen && String(known.vary) === String(vary);
-  const about = isSame ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge, wasted: isSeen || !known ? 0 : known.wasted + 1 };
-  addresses.set(view.address, about);
+  const about = isSame ? known : { vary, version, tags: tagsOf(answered), isLarge: isSeen && known.isLarge };
+  if (view.address.length <= MAX_ADDRESS_CHARS) addresses.set(view.address, about);
   return { about, isSeen };
 }
 
@@ -176,32 +176,29 @@ function lasting(answered) {
 }
 
 /**
- * A page that is there whole, cut before its first byte leaves, and kept for the next view.
+ * The skeleton of a page that is there whole; kept for the next view, where it may be.
  *
  * @param {import("./page.mjs").View} view
- * @param {Response} response  of a kind that the runtime can rewrite, and held back (whole.mjs)
+ * @param {Response} response  of a kind that the runtime can rewrite
+ * @param {ArrayBuffer} bytes  its body
  * @param {import("./freshness.mjs").Lease} lease
- * @returns {Promise<{ entry?: Kept, unread?: Response, isUnfit?: boolean }>}  without an entry the answer, still to be read, and
- *   whether it has to pass as it is
+ * @returns {Promise<Kept | undefined>}  nothing where it has to pass as it is
  */
-export async function keepNow(view, response, lease) {
-  if (view.address.length > MAX_ADDRESS_CHARS) return { unread: response };
-  const { about, isSeen } = noted(view, response.headers);
-  // Each view brings another version: it streams, as it did.
-  if (!isSeen && about.wasted > MAX_WASTED) return { unread: response };
-  const headers = lasting(response.headers);
-  const { skeleton, ...failed } = await cutWhole(view, response);
-  if (!skeleton) return failed;
-  const entry = { key: keyOf(view, valuesOf(view, about.vary)), skeleton, askingSince: 0, isProven: false, ...dressed(headers), lease };
-  if (hasNoSlot(about, lease, skeleton)) noteSlotless(view, response);
-  else if (addresses.get(view.address) === about) store(entry);
-  return { entry };
+export async function keepNow(view, response, bytes, lease) {
+  const { about } = noted(view, response.headers);
+  const skeleton = await cutWhole(view, response, bytes);
+  if (!skeleton) return undefined;
+  if (!hasSlot(skeleton)) {
+    if (isForAll(about, lease)) noteSlotless(view, response);
+    return undefined;
+  }
+  const entry = { key: keyOf(view, valuesOf(view, about.vary)), skeleton, askingSince: 0, isProven: false, ...dressed(lasting(response.headers)), lease };
+  if (isCurrent(view, about)) store(entry);
+  return entry;
 }
 
-/** Whether a page can pass as it is from now on: none of its slots is there, and it says so of everybody. */
-function hasNoSlot({ version, vary }, lease, skeleton) {
-  return (version !== null || (lease.forAll && vary.length === 0)) && !skeleton.items.some((item) => "slot" in item);
-}
+/** Whether an answer says of everybody what it says. */
+const isForAll = ({ version, vary }, lease) => version !== null || (lease.forAll && vary.length === 0);
 
 /**
  * Takes a copy of an answer that streams, once the same version came twice: an address that nobody visits again would be cut
@@ -227,9 +224,9 @@ export function keepLater(view, response, lease) {
     .then((skeleton) => {
       about.isLarge = skeleton === undefined;
       if (!skeleton) return undefined;
-      if (hasNoSlot(about, lease, skeleton)) return void noteSlotless(view, response);
+      if (!hasSlot(skeleton)) return void (isForAll(about, lease) && noteSlotless(view, response));
       // It is wanted: this is not its first view.
-      return addresses.get(view.address) === about ? store({ key, skeleton, askingSince: 0, isProven: true, ...dressed(headers), lease }) : undefined;
+      return isCurrent(view, about) ? store({ key, skeleton, askingSince: 0, isProven: true, ...dressed(headers), lease }) : undefined;
     })
     .catch((error) => void (noteFailure(view, versionOf(response, view.plan), error) || console.error("a page was not cut", String(error))))
     .finally(() => cutting.delete(key));
@@ -240,21 +237,34 @@ export function keepLater(view, response, lease) {
 /** Keeps a page that was cut elsewhere. @returns {Kept} */
 export function adopt(view, { skeleton, headers, lease }) {
   const version = headers.get("etag") ?? headers.get("last-modified");
-  addresses.set(view.address, { vary: [], version, tags: tagsOf(headers), isLarge: false, wasted: 0 });
+  addresses.set(view.address, { vary: [], version, tags: tagsOf(headers), isLarge: false });
   return store({ key: keyOf(view, []), skeleton, askingSince: 0, isProven: true, lease, ...dressed(headers) });
 }
 
 /** A visitor changed something at this address: whoever comes next sees it (RFC 9111, 4.4). */
 export function forget(address) {
-  if (addresses.has(address)) purge((own) => own === address);
+  if (address.length <= MAX_ADDRESS_CHARS) changed.set(address, Date.now());
+  if (addresses.has(address)) letGo((own) => own === address);
 }
 
 /**
- * Lets go of pages; also of those that are being cut at this moment.
+ * Lets go of pages; also of those that are on their way or being cut at this moment.
  *
  * @param {(address: string, tags: string[]) => boolean} isNamed  by address and by what the origin calls them
  */
 export function purge(isNamed) {
+  const now = Date.now();
+  purged = [...purged.filter(({ at }) => now - at < WORK_MILLIS), { at: now, isNamed }];
+  letGo(isNamed);
+}
+
+/** Whether an answer is still what its address says: no other version came meanwhile, and nobody took it back since it was asked for. */
+function isCurrent({ address, askedAt }, about) {
+  const isTakenBack = (changed.get(address) ?? 0) >= askedAt || purged.some(({ at, isNamed }) => at >= askedAt && isNamed(address, about.tags));
+  return addresses.get(address) === about && !isTakenBack;
+}
+
+function letGo(isNamed) {
   const named = new Set();
   for (const [key, { headers }] of [...proven.entries, ...unproven.entries]) {
     const address = key.slice(0, key.search(/[\n\0]/));
@@ -271,7 +281,7 @@ export function tagsOf(headers) {
   return [...words("cache-tag", /\s*,\s*/), ...words("surrogate-key", /\s+/)].map((word) => word.trim()).filter(Boolean);
 }
 
-const sizeOf = (entry) => entry.skeleton.bytes + entry.key.length + ENTRY_BYTES;
+const sizeOf = ({ skeleton, key }) => skeleton.bytes + ITEM_BYTES * skeleton.items.length + key.length + ENTRY_BYTES;
 
 /** Keeps a page, in place of what was kept under its key. @returns {Kept} */
 export function store(entry) {

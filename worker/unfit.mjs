@@ -3,8 +3,9 @@
 // again only behind a response, where nobody waits for it.
 //
 // A short page is through before its first byte leaves (whole.mjs). A stream that fails tells nobody: it is the runtime that
-// sends it. So one in doubt gets to the rewriter through a pipe of the runtime's own, which ends with what ended the rewriter; no byte of it is touched here. The pipe costs a tenth of a view, so a
-// page that came to its end goes without, until views of it begin and none ends.
+// sends it. So one in doubt gets to the rewriter through a pipe of the runtime's own, which ends with what ended the rewriter;
+// no byte of it is touched here. The pipe costs a tenth of a view, so a page that came to its end goes without, until views of
+// it begin and none ends.
 
 import { Recent } from "./recent.mjs";
 import { UNNAMED_VIEWS, isNamed, versionOf } from "./version.mjs";
@@ -28,14 +29,16 @@ const ended = new Recent(MAX_ADDRESSES);
 const UNENDED_MILLIS = 1_000;
 
 /**
- * By address, views through the pipe since one came to its end, and when the last one began: where the connection goes first,
- * what ended it is not always told.
+ * By address, views through the pipe since one came to its end, and when the first and the last of them began: where the
+ * connection goes first, what ended it is not always told.
  *
- * @type {Map<string, { n: number, at: number }>}
+ * @type {Map<string, { n: number, since: number, at: number }>}
  */
 const begun = new Recent(MAX_ADDRESSES);
 /** So many of them, and the page is taken for one that has no end; it is tried again like any other. */
 const UNENDED_VIEWS = 3;
+/** Where somebody always looks, none has to be the last: a page that takes its origin longer is rare. */
+const UNENDED_ALL_MILLIS = 5_000;
 
 /** The rewriter's own words; an origin that breaks off or a visitor who leaves is told otherwise, and says nothing of the page. */
 const isItsFailure = (error) => /^Parser error\b/.test(error?.message ?? "");
@@ -93,7 +96,8 @@ function give(address, version, left, why) {
  */
 export function isUnfit(view, response) {
   const unended = begun.get(view.address);
-  if (unended && unended.n >= UNENDED_VIEWS && Date.now() - unended.at > UNENDED_MILLIS) {
+  const now = Date.now();
+  if (unended && unended.n >= UNENDED_VIEWS && (now - unended.at > UNENDED_MILLIS || now - unended.since > UNENDED_ALL_MILLIS)) {
     give(view.address, versionOf(response, view.plan), UNNAMED_VIEWS, `${unended.n} views never ended`);
   }
   const known = unfit.get(view.address);
@@ -136,8 +140,9 @@ async function tryAgain({ address }, response, known, version) {
  * @returns {Response}
  */
 export function tried(view, response, rewriter, version) {
-  const unended = begun.get(view.address) ?? { n: 0, at: 0 };
-  begun.set(view.address, { n: unended.n + 1, at: Date.now() });
+  const now = Date.now();
+  const { n, since } = begun.get(view.address) ?? { n: 0, since: now };
+  begun.set(view.address, { n: n + 1, since, at: now });
   const { readable, writable } = new IdentityTransformStream();
   // Origins that break off and visitors who leave end it as well.
   view.ctx.waitUntil(response.body.pipeTo(writable).catch((error) => noteFailure(view, version, error)));

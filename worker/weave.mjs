@@ -1,7 +1,7 @@
 // A page streams through the runtime's rewriter, and its slots are filled on the way. What is learned meanwhile: which slots
 // swallow the rest of their page, because nobody closes them.
 
-import { STALE_HEADERS } from "./freshness.mjs";
+import { isStale } from "./freshness.mjs";
 import { later } from "./outbox.mjs";
 import { Recent } from "./recent.mjs";
 import { isDoubtful, noteEnd, tried } from "./unfit.mjs";
@@ -76,7 +76,7 @@ export function weave(view, response) {
   });
   const woven = isInDoubt ? tried(view, response, rewriter, version) : rewriter.transform(response);
   const answer = new Response(woven.body, woven);
-  for (const name of STALE_HEADERS) answer.headers.delete(name);
+  for (const name of [...answer.headers.keys()]) if (isStale(name)) answer.headers.delete(name);
   answer.headers.set("cache-control", "private, no-store");
   personalise(answer.headers, view.plan);
   return answer;
