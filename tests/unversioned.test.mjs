@@ -84,6 +84,15 @@ test("of what nobody may keep each view says so", async () => {
   }
 });
 
+test("a page that got its first slot is filled once the life it had without is over", async () => {
+  let page = "<!doctype html><p>No slot here.";
+  origin.route("/first-slot", () => html(page, { "cache-control": "public, max-age=1" }));
+  for (let i = 0; i < 3; i++) assert.equal((await view("/first-slot")).text, page);
+  page = HOME;
+  await new Promise((done) => setTimeout(done, 1_100));
+  assert.ok(decisionsOf((await view("/first-slot")).text));
+});
+
 test("a page without slots is its origin's at every view, whatever it says of itself", async () => {
   const page = "<!doctype html><p>No slot here.";
   const rows = [{}, { "cache-control": "max-age=600" }, { "last-modified": "Tue, 24 Nov 2026 10:00:00 GMT" }, { "cache-control": "private, max-age=60" }, { "set-cookie": "a=1" }, { "cache-control": "public, max-age=600", "netlify-cdn-cache-control": "max-age=9" }];

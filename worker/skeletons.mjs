@@ -189,7 +189,7 @@ export async function keepNow(view, response, bytes, lease) {
   const skeleton = await cutWhole(view, response, bytes);
   if (!skeleton) return undefined;
   if (!hasSlot(skeleton)) {
-    if (isForAll(about, lease)) noteSlotless(view, response);
+    if (isForAll(about, lease)) noteSlotless(view, response, lease);
     return undefined;
   }
   const entry = { key: keyOf(view, valuesOf(view, about.vary)), skeleton, askingSince: 0, isProven: false, ...dressed(lasting(response.headers)), lease };
@@ -224,7 +224,7 @@ export function keepLater(view, response, lease) {
     .then((skeleton) => {
       about.isLarge = skeleton === undefined;
       if (!skeleton) return undefined;
-      if (!hasSlot(skeleton)) return void (isForAll(about, lease) && noteSlotless(view, response));
+      if (!hasSlot(skeleton)) return void (isForAll(about, lease) && noteSlotless(view, response, lease));
       // It is wanted: this is not its first view.
       return isCurrent(view, about) ? store({ key, skeleton, askingSince: 0, isProven: true, ...dressed(headers), lease }) : undefined;
     })

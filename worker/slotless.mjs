@@ -3,19 +3,19 @@
 // they were cut; another version, or other slots, are looked at anew.
 
 import { Recent } from "./recent.mjs";
-import { UNNAMED_VIEWS, nameOf } from "./version.mjs";
+import { nameOf } from "./version.mjs";
 
 const MAX_PAGES = 2_000;
 
-/** By address and slots: the version, and how many views may pass. @type {Map<string, { version: string, left: number }>} */
+/** By address and slots: the version, and until when it stands, milliseconds. @type {Map<string, { version: string, until: number }>} */
 const pages = new Recent(MAX_PAGES);
 
 const keyOf = ({ address, plan }) => address + plan.places;
 
-/** Notes that a page has no slot. */
-export function noteSlotless(view, response) {
+/** Notes that a page has no slot; one that names no version may get its first one when its life is over. */
+export function noteSlotless(view, response, lease) {
   const version = nameOf(response);
-  pages.set(keyOf(view), { version, left: version === "" ? UNNAMED_VIEWS : Infinity });
+  pages.set(keyOf(view), { version, until: version === "" ? lease.freshUntil : Infinity });
 }
 
 /** Whether the page asked for had no slot when it was seen last: nothing of the request has to change. */
@@ -26,7 +26,7 @@ export function isSlotless(view, response) {
   const key = keyOf(view);
   const known = pages.get(key);
   if (!known) return false;
-  if (known.version === nameOf(response) && known.left-- > 0) return true;
+  if (known.version === nameOf(response) && Date.now() < known.until) return true;
   pages.delete(key);
   return false;
 }
