@@ -65,6 +65,7 @@
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
+//! | [`measure`] | what it was worth: off-policy estimates | HTML of slots, bandits' internals, where rows come from |
 //! | [`wire`], [`form`] | a visit and a decision for other faces: as JSON, and in a hurry | the platform |
 //! | [`json`], [`sorted`] | text, `Value` and types; short maps: what the wasm stays small with | everything else |
 //!
@@ -86,6 +87,7 @@ pub mod fold;
 pub mod form;
 pub mod id;
 pub mod json;
+pub mod measure;
 pub mod pattern;
 pub mod receipt;
 pub mod replay;

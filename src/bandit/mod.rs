@@ -8,6 +8,7 @@
 //!               └──Sampler───> draws ──Mixture (of the same shares)──────────> arm, shares[arm]   per view
 //! ```
 
+pub mod contrast;
 mod logit;
 pub mod policy;
 pub mod posterior;
@@ -17,6 +18,7 @@ pub mod rendezvous;
 pub mod sampler;
 pub mod shape;
 
+pub use contrast::Contrast;
 pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
 pub use posterior::{BetaPosterior, PosteriorError};
 pub use propensity::p_best;

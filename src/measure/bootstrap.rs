@@ -1,0 +1,99 @@
+//! Resampling of whole units with a seed, and intervals from what comes out. Knows no estimator: units are rows of sums, and
+//! the caller makes its estimate of their total.
+
+use crate::measure::estimate::Interval;
+use crate::seed::Generator;
+
+/// How often and from which seed.
+///
+/// The ends of a 95 % interval are known to 0.09 standard errors with 1,000 resamples, to 0.03 with 10,000 (one standard
+/// deviation: √(0.025 · 0.975/B) over the density 0.058 of the normal distribution there).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resampling {
+    /// Number of resamples B; under 2 there is no interval.
+    pub resamples: u32,
+    /// The same seed gives the same intervals on every machine.
+    pub seed: u64,
+}
+
+impl Resampling {
+    /// None: estimates come without a bootstrap interval.
+    pub const NONE: Self = Self { resamples: 0, seed: 0 };
+}
+
+/// Sums of one resample: as many units as there are, drawn with replacement.
+pub(super) fn resample<const K: usize>(units: &[[f64; K]], generator: &mut Generator) -> [f64; K] {
+    let mut total = [0.0; K];
+    let n = units.len() as u128;
+    for _ in units {
+        // The upper half of a product of 128 bits is uniform on 0..n but for n/2^64.
+        let place = usize::try_from((u128::from(generator.bits()) * n) >> 64).unwrap_or(0);
+        for (sum, value) in total.iter_mut().zip(units.get(place).into_iter().flatten()) {
+            *sum += value;
+        }
+    }
+    total
+}
+
+/// The interval that leaves the same share of the resampled values out on both sides (Efron 1981,
+/// doi:10.1093/biomet/68.3.589).
+///
+/// Values that are no finite numbers (no weight at all in a resample) are left out; where fewer than two are left there is no
+/// interval.
+pub(super) fn percentile_interval(mut values: Vec<f64>, level: f64) -> Option<Interval> {
+    values.retain(|value| value.is_finite());
+    values.sort_unstable_by(f64::total_cmp);
+    if values.len() < 2 {
+        return None;
+    }
+    let outside = 0.5 * (1.0 - level);
+    Some(Interval { low: quantile(&values, outside)?, high: quantile(&values, 1.0 - outside)? })
+}
+
+/// Quantile of sorted values, linear between neighbours (definition 7 of Hyndman & Fan 1996, doi:10.1080/00031305.1996.10473566).
+fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let place = (share * last as f64).max(0.0).min(last as f64);
+    // Whole and within 0..=last: the conversion is exact.
+    let below = libm::floor(place) as usize;
+    let (left, right) = (*sorted.get(below)?, *sorted.get((below + 1).min(last))?);
+    Some(left + (place - below as f64) * (right - left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_between_their_neighbours() {
+        let values = [1.0, 2.0, 4.0, 8.0, 16.0];
+        assert_eq!(quantile(&values, 0.0), Some(1.0));
+        assert_eq!(quantile(&values, 0.5), Some(4.0));
+        assert_eq!(quantile(&values, 0.875), Some(12.0));
+        assert_eq!(quantile(&values, 1.0), Some(16.0));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn values_that_are_none_are_left_out() {
+        let interval = percentile_interval(vec![3.0, f64::NAN, 1.0, f64::INFINITY], 0.0);
+        assert_eq!(interval, Some(Interval { low: 2.0, high: 2.0 }));
+        assert_eq!(percentile_interval(vec![f64::NAN, 1.0], 0.95), None);
+    }
+
+    #[test]
+    fn a_resample_has_as_many_units_and_the_same_mean() {
+        // 4,000 resamples of 20 units: the mean of totals of 0..20 is 190 with a standard deviation of √(20·33.25)/√4000 =
+        // 0.41; five of them are a false alarm with 6e-7 (fixed seed).
+        let units: Vec<[f64; 2]> = (0..20).map(|k| [1.0, f64::from(k)]).collect();
+        let mut generator = Generator::new(3);
+        let mut sum = 0.0;
+        for _ in 0..4_000 {
+            let [n, total] = resample(&units, &mut generator);
+            assert_eq!(n, 20.0);
+            sum += total;
+        }
+        assert!((sum / 4_000.0 - 190.0).abs() < 2.05, "{}", sum / 4_000.0);
+        assert_eq!(resample::<2>(&[], &mut generator), [0.0, 0.0]);
+    }
+}

@@ -1,0 +1,20 @@
+//! What personalization was worth, and how sure that is: estimates with intervals from logged rows and from sums.
+//!
+//! Knows nothing of slots, of their HTML or of the insides of bandits: a choice is a propensity, an arm a number, a visitor a
+//! unit. It reads no log and draws no picture. Everything is a function of its arguments; the bootstrap takes a seed.
+//!
+//! | question | answer |
+//! |---|---|
+//! | What would another policy have earned? | [`off_policy::evaluate`] |
+//!
+//! Two mistakes are designed out. Arms of a bandit are never compared by their plain means: the shares move while the base
+//! rate drifts, and the means compare Monday with Friday. And a visitor who comes ten times is one unit, not ten.
+
+mod bootstrap;
+pub mod estimate;
+pub mod off_policy;
+pub mod special;
+
+pub use bootstrap::Resampling;
+pub use estimate::{Estimate, Interval};
+pub use special::{chi_square_survival, normal_cdf, normal_quantile, student_cdf, student_factor};
