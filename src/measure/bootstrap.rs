@@ -28,7 +28,8 @@ pub(super) fn resample<const K: usize>(units: &[[f64; K]], generator: &mut Gener
     for _ in units {
         // The upper half of a product of 128 bits is uniform on 0..n but for n/2^64.
         let place = usize::try_from((u128::from(generator.bits()) * n) >> 64).unwrap_or(0);
-        for (sum, value) in total.iter_mut().zip(units.get(place).into_iter().flatten()) {
+        let Some(unit) = units.get(place) else { continue };
+        for (sum, value) in total.iter_mut().zip(unit) {
             *sum += value;
         }
     }

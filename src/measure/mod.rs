@@ -10,10 +10,13 @@
 //! Two mistakes are designed out. Arms of a bandit are never compared by their plain means: the shares move while the base
 //! rate drifts, and the means compare Monday with Friday. And a visitor who comes ten times is one unit, not ten.
 
+pub mod arms;
 mod bootstrap;
 pub mod estimate;
 pub mod off_policy;
+pub mod sample_ratio;
 pub mod special;
+pub mod uplift;
 
 pub use bootstrap::Resampling;
 pub use estimate::{Estimate, Interval};
