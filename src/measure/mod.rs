@@ -12,6 +12,8 @@
 
 pub mod arms;
 mod bootstrap;
+pub mod buckets;
+pub mod discount;
 pub mod estimate;
 pub mod off_policy;
 pub mod sample_ratio;
