@@ -16,6 +16,7 @@ pub mod buckets;
 pub mod discount;
 pub mod estimate;
 pub mod off_policy;
+pub mod qini;
 pub mod sample_ratio;
 pub mod special;
 pub mod uplift;
