@@ -13,10 +13,12 @@
 pub mod arms;
 mod bootstrap;
 pub mod buckets;
+pub mod calibration;
 pub mod discount;
 pub mod estimate;
 pub mod off_policy;
 pub mod qini;
+mod quantile;
 pub mod sample_ratio;
 pub mod special;
 pub mod uplift;
