@@ -23,6 +23,14 @@ impl Tally {
         self.rewards.min(self.exposures)
     }
 
+    /// What was counted after an earlier tally of the same kind.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            exposures: self.exposures.saturating_sub(earlier.exposures),
+            rewards: self.rewards.saturating_sub(earlier.rewards),
+        }
+    }
+
     /// Adds other counts; saturates where 2^64 would not fit.
     pub(super) fn add(&mut self, other: Self) {
         self.exposures = self.exposures.saturating_add(other.exposures);

@@ -15,6 +15,7 @@ mod bootstrap;
 pub mod buckets;
 pub mod calibration;
 pub mod discount;
+pub mod drift;
 pub mod estimate;
 pub mod off_policy;
 pub mod qini;
