@@ -20,6 +20,7 @@ pub mod estimate;
 pub mod off_policy;
 pub mod qini;
 mod quantile;
+pub mod regret;
 pub mod sample_ratio;
 pub mod special;
 pub mod uplift;
