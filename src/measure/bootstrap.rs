@@ -41,23 +41,35 @@ pub(super) fn resample<const K: usize>(units: &[[f64; K]], generator: &mut Gener
 ///
 /// Values that are no finite numbers (no weight at all in a resample) are left out; where fewer than two are left there is no
 /// interval.
-pub(super) fn percentile_interval(mut values: Vec<f64>, level: f64) -> Option<Interval> {
-    values.retain(|value| value.is_finite());
-    values.sort_unstable_by(f64::total_cmp);
-    if values.len() < 2 {
-        return None;
-    }
+pub(super) fn percentile_interval(values: Vec<f64>, level: f64) -> Option<Interval> {
+    let values = in_order(values)?;
     let outside = 0.5 * (1.0 - level);
     Some(Interval { low: quantile(&values, outside)?, high: quantile(&values, 1.0 - outside)? })
 }
 
-/// Quantile of sorted values, linear between neighbours (definition 7 of Hyndman & Fan 1996, doi:10.1080/00031305.1996.10473566).
+/// The number that `level` of the resampled values do not exceed, under the same terms.
+pub(super) fn bound(values: Vec<f64>, level: f64) -> Option<f64> {
+    quantile(&in_order(values)?, level)
+}
+
+fn in_order(mut values: Vec<f64>) -> Option<Vec<f64>> {
+    values.retain(|value| value.is_finite());
+    values.sort_unstable_by(f64::total_cmp);
+    (values.len() >= 2).then_some(values)
+}
+
+/// Quantile of sorted values at place (B + 1)·share, linear between neighbours, at most the ends (definition 6 of Hyndman & Fan
+/// 1996, doi:10.1080/00031305.1996.10473566).
+///
+/// Not (B − 1)·share + 1, the usual default: B resamples and the truth make B + 1 numbers of one kind, so that with the default an
+/// interval of 200 resamples holds 94.1 % where it says 95 %, one of 2,000 holds 94.9 %.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let last = sorted.len().checked_sub(1)?;
-    let place = (share * last as f64).max(0.0).min(last as f64);
-    // Whole and within 0..=last: the conversion is exact.
+    let n = sorted.len() as f64;
+    let place = ((n + 1.0) * share - 1.0).clamp(0.0, (n - 1.0).max(0.0));
+    // Whole and within the list: the conversion is exact.
     let below = libm::floor(place) as usize;
-    let (left, right) = (*sorted.get(below)?, *sorted.get((below + 1).min(last))?);
+    let left = *sorted.get(below)?;
+    let right = sorted.get(below + 1).copied().unwrap_or(left);
     Some(left + (place - below as f64) * (right - left))
 }
 
@@ -70,7 +82,8 @@ mod tests {
         let values = [1.0, 2.0, 4.0, 8.0, 16.0];
         assert_eq!(quantile(&values, 0.0), Some(1.0));
         assert_eq!(quantile(&values, 0.5), Some(4.0));
-        assert_eq!(quantile(&values, 0.875), Some(12.0));
+        assert_eq!(quantile(&values, 0.75), Some(12.0));
+        assert_eq!(quantile(&values, 0.25), Some(1.5));
         assert_eq!(quantile(&values, 1.0), Some(16.0));
         assert_eq!(quantile(&[], 0.5), None);
     }
@@ -80,6 +93,7 @@ mod tests {
         let interval = percentile_interval(vec![3.0, f64::NAN, 1.0, f64::INFINITY], 0.0);
         assert_eq!(interval, Some(Interval { low: 2.0, high: 2.0 }));
         assert_eq!(percentile_interval(vec![f64::NAN, 1.0], 0.95), None);
+        assert_eq!(bound(vec![3.0, f64::NAN, 1.0, 2.0], 0.5), Some(2.0));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An estimate and how far it may be off; where both come from is the caller's business.
 
-use crate::measure::special::normal_quantile;
+use crate::measure::special::{normal_quantile, student_factor};
 
 /// From `low` to `high`, ends included, in the unit of what is estimated.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,6 +42,12 @@ impl Estimate {
     /// An estimate with the normal interval at a level that was [held](held) already.
     pub(super) fn normal(value: f64, standard_error: f64, level: f64) -> Self {
         let half = normal_quantile(0.5 + 0.5 * level) * standard_error;
+        Self { value, standard_error, interval: Interval::around(value, half), bootstrap: None }
+    }
+
+    /// The same with the interval of Student's distribution, at a held level and with degrees of freedom.
+    pub(super) fn student(value: f64, standard_error: f64, (level, degrees): (f64, f64)) -> Self {
+        let half = student_factor(level, degrees) * standard_error;
         Self { value, standard_error, interval: Interval::around(value, half), bootstrap: None }
     }
 }

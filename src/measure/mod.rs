@@ -6,6 +6,10 @@
 //! | question | answer |
 //! |---|---|
 //! | What would another policy have earned? | [`off_policy::evaluate`] |
+//! | What did personalization add to the holdout? | [`uplift::rates`], [`uplift::values`] |
+//! | Which of two arms is better, from a bandit's log? | [`arms::weighted`], [`arms::by_period`] |
+//! | Were the arms shown as often as the log says? | [`sample_ratio::sample_ratio`] |
+//! | How many visitors does it take? | [`power::Design`] |
 //!
 //! Two mistakes are designed out. Arms of a bandit are never compared by their plain means: the shares move while the base
 //! rate drifts, and the means compare Monday with Friday. And a visitor who comes ten times is one unit, not ten.
@@ -14,10 +18,13 @@ pub mod arms;
 mod bootstrap;
 pub mod buckets;
 pub mod calibration;
+#[cfg(test)]
+mod coverage;
 pub mod discount;
 pub mod drift;
 pub mod estimate;
 pub mod off_policy;
+pub mod power;
 pub mod qini;
 mod quantile;
 pub mod regret;

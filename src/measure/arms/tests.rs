@@ -39,12 +39,14 @@ fn constant_shares_give_the_plain_difference() {
         .zip(0..)
         .map(|((shown, reward), unit)| exposed(unit, shown, 0.5, reward))
         .collect();
-    let found = by_period(&rows, &ANY).unwrap();
-    assert_eq!((found.difference.value, found.effective_units, found.covered), (0.5, 4.0, 1.0));
-    // s² = 0.25 in both, over 4 each; by units 8/7 of it.
-    assert!((found.difference.standard_error - (0.125_f64 * 8.0 / 7.0).sqrt()).abs() < 1e-15);
-    let found = weighted(&rows, &ANY).unwrap();
-    assert_eq!((found.difference.value, found.covered), (0.5, 1.0));
+    for found in [by_period(&rows, &ANY), weighted(&rows, &ANY)] {
+        let Comparison { difference, effective_units, covered } = found.unwrap();
+        assert_eq!((difference.value, effective_units, covered), (0.5, 4.0, 1.0));
+        // Leaving one out moves a mean by 4/3 of a quarter of its distance: twice (4/3)²·0.75/16; 6 degrees of freedom.
+        let error = (1.0_f64 / 6.0).sqrt();
+        assert!((difference.standard_error - error).abs() < 1e-15);
+        assert!((difference.interval.high - 0.5 - 2.446_911_851_144_969 * error).abs() < 1e-8);
+    }
 }
 
 #[test]
