@@ -13,8 +13,8 @@ use std::fmt;
 /// let design = Design::new(0.1, 0.95, 0.8)?;
 /// // From 5 % to 5.5 % with a holdout of a tenth.
 /// let visitors = design.visitors_for_rate(0.05, 0.005)?;
-/// assert!((160_000..175_000).contains(&visitors));
-/// assert_eq!(design.days(visitors, 12_000.0)?, 14);
+/// assert_eq!(visitors, 175_955);
+/// assert_eq!(design.days(visitors, 12_000.0)?, 15);
 /// # Ok::<(), edgeloom::measure::power::PowerError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
