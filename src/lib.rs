@@ -65,7 +65,7 @@
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
-//! | [`measure`] | what it was worth: uplift, off-policy estimates, sample ratio, sample size | HTML of slots, bandits' internals, where rows come from |
+//! | [`measure`] | what it was worth: uplift, off-policy estimates, sample ratio and size, who to address, drift, regret | HTML of slots, bandits' internals, where rows come from |
 //! | [`wire`], [`form`] | a visit and a decision for other faces: as JSON, and in a hurry | the platform |
 //! | [`json`], [`sorted`] | text, `Value` and types; short maps: what the wasm stays small with | everything else |
 //!

@@ -5,7 +5,7 @@
 
 use crate::json::number::Decimal;
 use crate::measure::buckets::Tally;
-use crate::measure::quantile;
+use crate::measure::chi_square_survival;
 use crate::sorted::SortedMap;
 use std::fmt;
 
@@ -226,7 +226,7 @@ impl Reliability {
     /// expected are taken together. False without enough rewards to tell.
     #[must_use]
     pub fn is_off(&self, false_alarms: f64) -> bool {
-        self.degrees > 0.0 && self.chi_square > quantile::chi_square(self.degrees, 1.0 - false_alarms)
+        self.degrees > 0.0 && chi_square_survival(self.chi_square, self.degrees) < false_alarms
     }
 }
 

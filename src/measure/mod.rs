@@ -10,6 +10,10 @@
 //! | Which of two arms is better, from a bandit's log? | [`arms::weighted`], [`arms::by_period`] |
 //! | Were the arms shown as often as the log says? | [`sample_ratio::sample_ratio`] |
 //! | How many visitors does it take? | [`power::Design`] |
+//! | Who is worth addressing, going by a score? | [`qini`] |
+//! | Do predicted rates come true, and has the world changed? | [`calibration`], [`drift`] |
+//! | What has choosing cost so far? | [`regret`] |
+//! | What counts of long ago? | [`buckets`], [`discount`] |
 //!
 //! Two mistakes are designed out. Arms of a bandit are never compared by their plain means: the shares move while the base
 //! rate drifts, and the means compare Monday with Friday. And a visitor who comes ten times is one unit, not ten.
@@ -26,7 +30,6 @@ pub mod estimate;
 pub mod off_policy;
 pub mod power;
 pub mod qini;
-mod quantile;
 pub mod regret;
 pub mod sample_ratio;
 pub mod special;

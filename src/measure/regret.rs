@@ -16,7 +16,7 @@
 use crate::id::ArmId;
 use crate::json::number::Decimal;
 use crate::measure::buckets::Tally;
-use crate::measure::quantile;
+use crate::measure::normal_quantile;
 use crate::sorted::SortedMap;
 use std::fmt;
 
@@ -196,7 +196,7 @@ impl RegretLog {
                 difference.standard_error += variance;
             }
         }
-        let z = quantile::normal(1.0 - 0.5 * (1.0 - confidence) / n_arms as f64);
+        let z = normal_quantile(1.0 - 0.5 * (1.0 - confidence) / n_arms as f64);
         let mut best: Option<Regret> = None;
         let (mut low, mut high) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         for (arm, difference) in arms.iter_mut() {

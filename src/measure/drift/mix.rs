@@ -1,7 +1,7 @@
 //! Who visits: counts by cell, such as kinds of device or countries, and the population stability index between two times.
 //! Which cells there are is the caller's business; more than some dozens make the index deaf.
 
-use crate::measure::quantile;
+use crate::measure::chi_square_survival;
 use crate::sorted::SortedMap;
 
 /// Added to each cell of both sides, so that an empty one has a logarithm: half a visit (Krichevsky & Trofimov 1981,
@@ -91,7 +91,7 @@ impl Stability {
     #[must_use]
     pub fn is_drift(&self, false_alarms: f64) -> bool {
         let degrees = self.parts.len().saturating_sub(1) as f64;
-        degrees > 0.0 && self.index > self.scale * quantile::chi_square(degrees, 1.0 - false_alarms)
+        degrees > 0.0 && chi_square_survival(self.index / self.scale, degrees) < false_alarms
     }
 }
 
