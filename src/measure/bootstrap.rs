@@ -37,7 +37,7 @@ pub(super) fn resample<const K: usize>(units: &[[f64; K]], generator: &mut Gener
 }
 
 /// The interval that leaves the same share of the resampled values out on both sides (Efron 1981,
-/// doi:10.1093/biomet/68.3.589).
+/// doi:10.2307/3314608).
 ///
 /// Values that are no finite numbers (no weight at all in a resample) are left out; where fewer than two are left there is no
 /// interval.

@@ -259,7 +259,7 @@ pub fn values(personalised: &Values, holdout: &Values, level: f64) -> Result<Val
 /// Compares mean values with the visitors at hand: as [`values`], and with a bootstrap interval that resamples visitors.
 ///
 /// Each number is all that one visitor was worth. The interval is the symmetrical studentised one (Hall 1988,
-/// doi:10.1111/j.2517-6161.1988.tb01746.x): value ± q·standard error, with q from the resampled |t|. With a holdout of a
+/// Journal of the Royal Statistical Society B 50, 35–45): value ± q·standard error, with q from the resampled |t|. With a holdout of a
 /// hundred visitors and log-normal orders it holds the truth in 95 of 100 cases, the percentile and the equal-tailed studentised
 /// interval in 93 to 94: both take their skewness from the sample, and a small one has not seen its largest orders.
 ///
