@@ -39,7 +39,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// An estimate with the normal interval at a level that was [held](held) already.
+    /// An estimate with the normal interval at a level that was [held] already.
     pub(super) fn normal(value: f64, standard_error: f64, level: f64) -> Self {
         let half = normal_quantile(0.5 + 0.5 * level) * standard_error;
         Self { value, standard_error, interval: Interval::around(value, half), bootstrap: None }

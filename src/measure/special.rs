@@ -154,7 +154,7 @@ pub fn chi_square_survival(x: f64, degrees: f64) -> f64 {
     upper_gamma(0.5 * degrees, 0.5 * x)
 }
 
-/// The regularised upper incomplete gamma function Q(a, x) = Γ(a, x)/Γ(a) (NIST DLMF 8.2.4, https://dlmf.nist.gov/8.2).
+/// The regularised upper incomplete gamma function Q(a, x) = Γ(a, x)/Γ(a) (NIST DLMF 8.2.4, <https://dlmf.nist.gov/8.2>).
 fn upper_gamma(a: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 1.0;
