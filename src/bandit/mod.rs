@@ -9,18 +9,23 @@
 //! ```
 
 pub mod contrast;
+pub mod largest;
 mod logit;
+mod normal;
 pub mod policy;
 pub mod posterior;
 pub mod propensity;
 mod quadrature;
 pub mod rendezvous;
 pub mod sampler;
+pub mod score;
 pub mod shape;
 
 pub use contrast::Contrast;
+pub use largest::Largest;
 pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
 pub use posterior::{BetaPosterior, PosteriorError};
 pub use propensity::p_best;
 pub use sampler::Sampler;
+pub use score::Score;
 pub use shape::{Limits, LimitsError, Mixture, Shape};

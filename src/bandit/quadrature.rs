@@ -31,6 +31,8 @@ pub(super) struct Rule {
     columns: [[f64; NODES]; NODES],
     /// Rows that give the last two coefficients of the Legendre series through 16 values.
     last: [[f64; NODES]; 2],
+    /// Rows that give the polynomial through 16 values at −1 and at 1.
+    ends: [[f64; NODES]; 2],
 }
 
 impl Rule {
@@ -53,6 +55,8 @@ impl Rule {
         // P_{k−1} and P_k at all nodes, by the three-term recurrence.
         let (mut before, mut now) = ([1.0; NODES], nodes);
         let mut last = [[0.0; NODES]; 2];
+        // P_k is (±1)^k at the ends.
+        let (mut ends, mut sign) = ([weights.map(|w| 0.5 * w); 2], 1.0);
         for k in 1..NODES {
             let order = k as f64;
             let mut next = [0.0; NODES];
@@ -68,9 +72,14 @@ impl Rule {
             for ((entry, w), at_j) in last[1].iter_mut().zip(weights).zip(now) {
                 *entry = (order + 0.5) * w * at_j;
             }
+            sign = -sign;
+            for ((at_left, at_right), coefficient) in zip_ends(&mut ends).zip(last[1]) {
+                *at_left += sign * coefficient;
+                *at_right += coefficient;
+            }
             (before, now) = (now, next);
         }
-        Self { nodes, weights, columns, last }
+        Self { nodes, weights, columns, last, ends }
     }
 
     /// Integral over a panel of half width `half`.
@@ -97,10 +106,22 @@ impl Rule {
         half * (dot(a, values).abs() + dot(b, values).abs()) <= TOLERANCE.max(noise)
     }
 
+    /// What the polynomial through the values is at the ends of the panel: left, right.
+    pub(super) fn at_ends(&self, values: &[f64; NODES]) -> (f64, f64) {
+        let [left, right] = &self.ends;
+        (dot(left, values), dot(right, values))
+    }
+
     /// Whether there are numbers enough between two points to put nodes into two halves.
     pub(super) fn can_halve(left: f64, right: f64) -> bool {
         right - left > 1e-13 * left.abs().max(right.abs())
     }
+}
+
+/// Both rows entry by entry.
+fn zip_ends(ends: &mut [[f64; NODES]; 2]) -> impl Iterator<Item = (&mut f64, &mut f64)> {
+    let [left, right] = ends;
+    left.iter_mut().zip(right)
 }
 
 /// In the order of the nodes, always: the same sum in the same order has the same bits everywhere.
@@ -122,6 +143,8 @@ mod tests {
             assert!((sum - (libm::exp(x) - libm::exp(-1.0))).abs() < 2e-15, "{x}");
         }
         assert!(rule.resolves(&values, 1.0, 0.0));
+        let (left, right) = rule.at_ends(&values);
+        assert!((left - libm::exp(-1.0)).abs() < 1e-14 && (right - libm::exp(1.0)).abs() < 1e-14);
     }
 
     #[test]

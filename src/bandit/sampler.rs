@@ -133,7 +133,7 @@ impl Gamma {
 }
 
 /// Two independent normal variables.
-fn normals(generator: &mut Generator) -> (f64, f64) {
+pub(super) fn normals(generator: &mut Generator) -> (f64, f64) {
     for _ in 0..TRIES {
         let (x, y) = (2.0 * generator.unit() - 1.0, 2.0 * generator.unit() - 1.0);
         let s = x * x + y * y;

@@ -1,0 +1,103 @@
+//! The standard normal distribution: density, distribution function, and a table of the latter for quadratures that
+//! ask for it a thousand times per decision.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+/// Beyond ±8 the distribution function is 0 or 1 to 7e-16.
+const END: f64 = 8.0;
+
+/// Cells per unit of z.
+const DENSITY: f64 = 8.0;
+
+/// Number of cells: 2 · END · DENSITY.
+const CELLS: u16 = 128;
+
+/// Coefficients per cell; eight of them fill a cache line.
+const TERMS: usize = 8;
+
+/// φ(z) = exp(−z²/2) / √(2π).
+pub(super) fn density(z: f64) -> f64 {
+    libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()
+}
+
+/// Φ(z) = P(Z ≤ z), relative error some 1e-16 · (1 + z²).
+pub(super) fn cdf(z: f64) -> f64 {
+    0.5 * libm::erfc(-z * FRAC_1_SQRT_2)
+}
+
+/// Φ as Taylor polynomials of degree 7 around 128 centres; absolute error below 1e-12.
+///
+/// The n-th derivative of φ is (−1)^n He_n φ (Abramowitz & Stegun 1964, 26.2.31). With |d| ≤ 1/16 the first term left out
+/// is at most max |He_7 φ| · d^8 / 8! < 30 · 2.4e-10 / 40320. A look-up multiplies, adds and compares: no branch, no
+/// exponential, and the same bits on every machine.
+pub(super) struct Table {
+    cells: Vec<[f64; TERMS]>,
+}
+
+impl Table {
+    /// Fills the table; some ten microseconds, so callers make one and keep it.
+    pub(super) fn new() -> Self {
+        Self { cells: (0..CELLS).map(|k| cell((f64::from(k) + 0.5) / DENSITY - END)).collect() }
+    }
+
+    /// Φ(z) for any number.
+    #[inline]
+    #[allow(clippy::manual_clamp, reason = "`clamp` would hand on what is no number")]
+    pub(super) fn cdf(&self, z: f64) -> f64 {
+        let t = ((z + END) * DENSITY).max(0.0).min(f64::from(CELLS));
+        let k = (t as usize).min(usize::from(CELLS) - 1);
+        // Distance from the centre, in cells.
+        let d = t - (k as f64 + 0.5);
+        let Some([c0, c1, c2, c3, c4, c5, c6, c7]) = self.cells.get(k) else { return 0.0 };
+        c0 + d * (c1 + d * (c2 + d * (c3 + d * (c4 + d * (c5 + d * (c6 + d * c7))))))
+    }
+}
+
+/// Coefficients of Φ around `centre`, in powers of the distance in cells.
+fn cell(centre: f64) -> [f64; TERMS] {
+    let mut coefficients = [cdf(centre); TERMS];
+    // Term n is φ · (−1)^(n−1) · He_{n−1}(z) / n! · (1/8)^n; He_{n+1} = z·He_n − n·He_{n−1}.
+    let (mut hermite, mut before, mut scale) = (1.0, 0.0, density(centre) / DENSITY);
+    for (coefficient, n) in coefficients.iter_mut().skip(1).zip(1_u8..) {
+        let n = f64::from(n);
+        *coefficient = scale * hermite;
+        (hermite, before) = (centre * hermite - (n - 1.0) * before, hermite);
+        scale *= -1.0 / (DENSITY * (n + 1.0));
+    }
+    coefficients
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_table_agrees_with_the_complementary_error_function() {
+        let table = Table::new();
+        let mut worst = 0.0_f64;
+        for k in -100_000..=100_000 {
+            let z = f64::from(k) * 1e-4;
+            worst = worst.max((table.cdf(z) - cdf(z)).abs());
+        }
+        println!("largest error of the table: {worst:.1e}");
+        assert!(worst < 1e-12, "{worst:e}");
+    }
+
+    #[test]
+    fn known_values_and_symmetry_hold() {
+        assert_eq!(cdf(0.0), 0.5);
+        assert!((cdf(1.959_963_984_540_054) - 0.975).abs() < 1e-15);
+        // Abramowitz & Stegun 1964, table 26.2: Q(5) = 2.86652e-7.
+        assert!((cdf(-5.0) / 2.866_515_718_791_939e-7 - 1.0).abs() < 1e-13);
+        assert!((density(0.0) - 0.398_942_280_401_432_7).abs() < 1e-16);
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_has_a_probability(bits: u64) {
+            let found = Table::new().cdf(f64::from_bits(bits));
+            prop_assert!((-1e-12..=1.0 + 1e-12).contains(&found), "{found}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What an arm may be worth in one context: a normal variable, held to numbers that can be computed with.
+
+/// Standard deviations after which a score counts as out of reach; Φ(−7.5) = 3.2e-14.
+pub(super) const REACH: f64 = 7.5;
+
+/// Means and standard deviations are held to ± this, so that no quotient of them leaves the range of numbers.
+const MOST: f64 = 1e100;
+
+/// The worth of an arm in a context, as it is believed: N(mean, sd²), or a point where sd is 0.
+/// ```
+/// use edgeloom::bandit::Score;
+///
+/// let score = Score::new(0.05, 0.01);
+/// assert_eq!((score.mean(), score.sd()), (0.05, 0.01));
+/// assert_eq!(Score::new(0.05, -1.0).sd(), 0.0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    mean: f64,
+    sd: f64,
+}
+
+impl Score {
+    /// A score with a mean, held to ±1e100, and a standard deviation, held to at most 1e100. A deviation below 1e-100, or so
+    /// small that it is lost beside the mean (1e-14 of it), is 0. What is no number becomes the least mean, or no deviation.
+    #[must_use]
+    #[allow(clippy::manual_clamp, reason = "`clamp` would hand on what is no number")]
+    pub fn new(mean: f64, sd: f64) -> Self {
+        let mean = mean.max(-MOST).min(MOST);
+        let least = (1e-14 * mean.abs()).max(1.0 / MOST);
+        Self { mean, sd: if sd >= least { sd.min(MOST) } else { 0.0 } }
+    }
+
+    /// Expected value.
+    #[must_use]
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// Standard deviation, ≥ 0.
+    #[must_use]
+    pub fn sd(&self) -> f64 {
+        self.sd
+    }
+
+    /// Below this the score is never found.
+    pub(super) fn low(&self) -> f64 {
+        self.mean - REACH * self.sd
+    }
+
+    /// Above this the score is never found.
+    pub(super) fn high(&self) -> f64 {
+        self.mean + REACH * self.sd
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_bits_make_a_usable_score(mean: u64, sd: u64) {
+            let score = Score::new(f64::from_bits(mean), f64::from_bits(sd));
+            prop_assert!(score.low() <= score.mean() && score.mean() <= score.high());
+            prop_assert!(score.mean().abs() <= MOST && (0.0..=MOST).contains(&score.sd()));
+        }
+    }
+}
