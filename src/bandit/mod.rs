@@ -10,22 +10,29 @@
 
 pub mod contrast;
 pub mod largest;
+pub mod linear;
+pub mod logistic;
 mod logit;
 mod normal;
 pub mod policy;
 pub mod posterior;
 pub mod propensity;
 mod quadrature;
+pub mod regression;
 pub mod rendezvous;
 pub mod sampler;
 pub mod score;
+pub mod scorer;
 pub mod shape;
+mod triangle;
 
 pub use contrast::Contrast;
 pub use largest::Largest;
 pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
 pub use posterior::{BetaPosterior, PosteriorError};
 pub use propensity::p_best;
+pub use regression::{NormalPosterior, RegressionError, Scale};
 pub use sampler::Sampler;
 pub use score::Score;
+pub use scorer::{FeatureVector, Scorer};
 pub use shape::{Limits, LimitsError, Mixture, Shape};
