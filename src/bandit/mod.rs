@@ -14,6 +14,7 @@ pub mod linear;
 pub mod logistic;
 mod logit;
 mod normal;
+pub mod numeric;
 pub mod policy;
 pub mod posterior;
 pub mod propensity;
@@ -28,6 +29,7 @@ mod triangle;
 
 pub use contrast::Contrast;
 pub use largest::Largest;
+pub use numeric::{NumericPosterior, ZeroInflated};
 pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};
 pub use posterior::{BetaPosterior, PosteriorError};
 pub use propensity::p_best;

@@ -89,7 +89,7 @@ impl Sampler {
 
 /// Constants of one gamma variable, named as in the paper.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Gamma {
+pub(super) struct Gamma {
     /// Shape − 1/3, of the shape after the boost.
     d: f64,
     /// 1 / √(9 d).
@@ -99,14 +99,15 @@ struct Gamma {
 }
 
 impl Gamma {
-    fn new(shape: f64) -> Self {
+    /// Of a shape above 0.
+    pub(super) fn new(shape: f64) -> Self {
         let boost = (shape < 1.0).then(|| 1.0 / shape);
         let d = if boost.is_some() { shape + 1.0 } else { shape } - 1.0 / 3.0;
         Self { d, c: 1.0 / (9.0 * d).sqrt(), boost }
     }
 
-    /// A draw from `first`, a normal variable, or from later ones where it is rejected.
-    fn draw(&self, first: f64, generator: &mut Generator) -> f64 {
+    /// A draw without the boost from `first`, a normal variable, or from later ones where it is rejected.
+    pub(super) fn draw(&self, first: f64, generator: &mut Generator) -> f64 {
         let Self { d, c, .. } = *self;
         let mut x = first;
         for _ in 0..TRIES {
@@ -127,12 +128,12 @@ impl Gamma {
     }
 
     /// ln U^(1/shape) for a small shape, else 0.
-    fn ln_boost(&self, generator: &mut Generator) -> f64 {
+    pub(super) fn ln_boost(&self, generator: &mut Generator) -> f64 {
         self.boost.map_or(0.0, |boost| boost * libm::log(generator.unit()))
     }
 }
 
-/// Two independent normal variables.
+/// Two independent standard normal variables.
 pub(super) fn normals(generator: &mut Generator) -> (f64, f64) {
     for _ in 0..TRIES {
         let (x, y) = (2.0 * generator.unit() - 1.0, 2.0 * generator.unit() - 1.0);
