@@ -32,6 +32,10 @@ pub enum Purpose {
     Event = 9,
     /// What a visitor is shown, for validators of HTTP.
     Content = 10,
+    /// Sign and place of a hashed feature.
+    Feature = 11,
+    /// Draws of scores in a context.
+    Score = 12,
 }
 
 /// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows

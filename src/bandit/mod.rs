@@ -7,8 +7,18 @@
 //! BetaPosterior ×K ──p_best──> weights ──Shape──> shares ──rendezvous(unit)──> arm, shares[arm]   sticky
 //!               └──Sampler───> draws ──Mixture (of the same shares)──────────> arm, shares[arm]   per view
 //! ```
+//!
+//! With context, an arm's worth is a normal score from a regression, and the weights are those of this one view:
+//!
+//! ```text
+//! attributes ──Features──> x ──Scorer ×K──> Score ×K ──draws, Mixture──> arm   Contextual
+//!                                              └──Largest──> w[arm] ──Shape──> propensity
+//! events ──Moments, Tally──> sums ──update──> NormalPosterior ──scorer──> Scorer
+//! ```
 
+pub mod contextual;
 pub mod contrast;
+pub mod features;
 pub mod largest;
 pub mod linear;
 pub mod logistic;
@@ -27,7 +37,9 @@ pub mod scorer;
 pub mod shape;
 mod triangle;
 
+pub use contextual::{Contender, Contextual};
 pub use contrast::Contrast;
+pub use features::{Feature, FeatureError, FeatureKind, Features};
 pub use largest::Largest;
 pub use numeric::{NumericPosterior, ZeroInflated};
 pub use policy::{Arm, Assignment, Pick, PolicyError, PolicyKind, Prepared};

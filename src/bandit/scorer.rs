@@ -36,6 +36,21 @@ impl FeatureVector {
         Self { blocks: features.chunks(LANES).map(block).collect(), len: features.len() }
     }
 
+    /// All products of a feature of this vector with one of the other, x ⊗ y: for one regression over contexts and actions, where an
+    /// action's worth shall depend on the context. With intercepts in both, each vector is a part of the result.
+    /// ```
+    /// use edgeloom::bandit::FeatureVector;
+    ///
+    /// let (context, action) = (FeatureVector::new(&[1.0, 0.5]), FeatureVector::new(&[1.0, 3.0, -1.0]));
+    /// assert_eq!(context.crossed(&action).as_slice(), [1.0, 3.0, -1.0, 0.5, 1.5, -0.5]);
+    /// ```
+    #[must_use]
+    pub fn crossed(&self, other: &Self) -> Self {
+        let (ours, theirs) = (self.as_slice(), other.as_slice());
+        let products: Vec<f64> = ours.iter().flat_map(|a| theirs.iter().map(move |b| a * b)).collect();
+        Self::new(&products)
+    }
+
     /// Number of features.
     #[must_use]
     pub fn len(&self) -> usize {
