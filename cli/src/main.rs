@@ -20,6 +20,7 @@ mod replay;
 mod report;
 mod sanitise;
 mod schema;
+mod simulate;
 mod source;
 mod table;
 
@@ -105,6 +106,8 @@ enum Command {
         /// The value of `_el` in a link
         receipt: String,
     },
+    /// Run the configuration's slots with assumed rates: what learning costs, how soon it decides
+    Simulate(Simulate),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Write a commented configuration to start from, and its schema beside it
@@ -144,6 +147,64 @@ impl Purge {
             return json!({ "everything": true });
         }
         json!({ "urls": self.urls, "prefixes": self.prefix, "tags": self.tag })
+    }
+}
+
+/// What is simulated.
+#[derive(Debug, Args)]
+#[command(after_long_help = SIMULATE_HELP)]
+struct Simulate {
+    /// The configuration
+    #[arg(default_value = "edgeloom.toml")]
+    file: PathBuf,
+    /// The assumed rates: TOML, or JSON of the same shape
+    #[arg(long, value_name = "FILE")]
+    rates: PathBuf,
+    /// Length of a run
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=520))]
+    weeks: u16,
+    /// Visitors on each day; each comes once
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    visitors_per_day: u32,
+    /// How often a day what was learned is published
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    publications_per_day: u32,
+    /// Number of runs
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    runs: u32,
+    /// Equal seeds give equal results, on every machine
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+    /// Draw regret and shares over time into this file
+    #[arg(long, value_name = "PATH")]
+    svg: Option<PathBuf>,
+}
+
+/// The file of rates, by example.
+const SIMULATE_HELP: &str = r#"The file of rates:
+
+  [slots.hero]
+  untouched = 0.02                     # the page as it is, for the holdout
+  [slots.hero.arms]
+  original = 0.02
+  summer-sale = [0.03, 0.028, 0.02]    # by week; the last one stays
+
+  [[visits]]                           # kinds of visits; without any, each page of a slot is one
+  share = 0.7
+  path = "/"
+  device = "phone"                     # also country, language, referrer, query, attributes
+
+Many runs are quicker with the optimised program: cargo build --release -p edgeloom-cli"#;
+
+impl Simulate {
+    fn extent(&self) -> simulate::Extent {
+        simulate::Extent {
+            days: usize::from(self.weeks) * simulate::DAYS,
+            visitors_per_day: self.visitors_per_day,
+            publications_per_day: self.publications_per_day,
+            runs: self.runs as usize,
+            seed: self.seed,
+        }
     }
 }
 
@@ -207,6 +268,7 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             let replayed = replay::replay(snapshot, keys_env, receipt)?;
             show(&replayed.json(), json, |_| replayed.text());
         }
+        Command::Simulate(simulate) => return run_simulate(simulate, json),
         Command::Schema => say(&schema::text()),
         Command::Init { file } => {
             let written = init::init(file)?;
@@ -230,6 +292,32 @@ fn show(answer: &Value, json: bool, text: impl Fn(&Value) -> String) {
     } else {
         say(&report::plain(&text(answer)));
     }
+}
+
+fn run_simulate(call: &Simulate, json: bool) -> Result<ExitCode, Stop> {
+    let (source, problems) = match simulate::prepare(&call.file, &call.rates)? {
+        simulate::Prepared::Ready(ready) => {
+            let told = if json { simulate::Progress::Silent } else { simulate::Progress::Shown };
+            if !json {
+                tell_problems(&ready.source, &ready.remarks);
+            }
+            let simulated = ready.simulate(&call.extent(), told);
+            let drawn = call.svg.as_deref().map(|path| simulated.draw(path)).transpose()?;
+            show(&simulated.json(), json, |_| simulated.text());
+            if let Some(()) = drawn.filter(|()| !json) {
+                tell(&format!("drawn to {}", call.svg.as_deref().unwrap_or(Path::new("")).display()));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        simulate::Prepared::Faulty { source, problems } => (source, problems),
+    };
+    if json {
+        let problems = problems_json(&source, &problems);
+        say_json(&json!({ "ok": false, "file": source.name, "problems": problems }));
+    } else {
+        tell_problems(&source, &problems);
+    }
+    Ok(ExitCode::from(1))
 }
 
 fn run_check(file: &Path, json: bool) -> Result<ExitCode, Stop> {

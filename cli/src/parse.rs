@@ -34,7 +34,8 @@ pub fn parse(source: &Source) -> (Reading, Outline) {
     (Reading { config, problems }, outline)
 }
 
-fn syntax(errors: &[toml::de::Error]) -> Vec<Problem> {
+/// Errors of the grammar, as problems of the file.
+pub fn syntax(errors: &[toml::de::Error]) -> Vec<Problem> {
     // One slip can make the parser stumble several times at the same place.
     let mut places = BTreeSet::new();
     errors
@@ -46,11 +47,13 @@ fn syntax(errors: &[toml::de::Error]) -> Vec<Problem> {
         .collect()
 }
 
-fn wrong_type(error: &toml::de::Error) -> Problem {
+/// A value of another type than is read, or a word that is none of those known.
+pub fn wrong_type(error: &toml::de::Error) -> Problem {
     let message = error.message();
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let variant = message.starts_with("unknown variant").then(|| quoted.next()).flatten();
-    let help = variant.and_then(|found| did_you_mean(found, quoted));
+    let is_word = message.starts_with("unknown variant") || message.starts_with("unknown field");
+    let word = is_word.then(|| quoted.next()).flatten();
+    let help = word.and_then(|found| did_you_mean(found, quoted));
     Problem::error(Code::Type, message).at(error.span(), "here").helped(help)
 }
 

@@ -98,15 +98,19 @@ fn time(value: &Value, key: &str) -> String {
     })
 }
 
-/// Columns as wide as their widest cell, two spaces apart.
+/// Rows under their heads.
 fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let heads: Vec<String> = heads.iter().map(ToString::to_string).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(heads).chain(rows).collect();
+    columns(&std::iter::once(heads).chain(rows).collect::<Vec<_>>())
+}
+
+/// Columns as wide as their widest cell, two spaces apart.
+pub fn columns(lines: &[Vec<String>]) -> String {
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let mut out = String::new();
-    for line in &lines {
+    for line in lines {
         let cells = line.iter().enumerate().map(|(column, cell)| {
             // One line stays one line, whatever the site sent.
             let cell = cell.replace('\n', " ");

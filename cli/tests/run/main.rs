@@ -6,4 +6,5 @@ mod check;
 mod program;
 mod publish;
 mod replay;
+mod simulate;
 mod site;
