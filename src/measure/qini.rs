@@ -270,7 +270,8 @@ impl Targeting {
     }
 
     /// Area over random as a share of what the perfect order has: 1 for the perfect order, 0 for a score that knows
-    /// nothing, below 0 for one that is worse. `None` where no order is better than another.
+    /// nothing, below 0 for one that is worse. `None` where that order is not better than chance. Among a handful of visitors
+    /// with groups of very different size some other order can have more than 1: the perfect one is the field's definition.
     #[must_use]
     pub fn coefficient(&self, curve: Curve) -> Option<f64> {
         let random = area(&self.random(curve));
