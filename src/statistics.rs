@@ -1,17 +1,24 @@
 //! What was counted: exact integers that merge in any order. It judges nothing; [`crate::fold`] says what counts.
 
+mod context;
 mod wire;
 
+pub use context::{ContextSums, Outcome};
 pub use wire::StatisticsError;
 
-use crate::event::{Refusal, Treatment};
+use crate::event::{Event, Refusal, Treatment};
 use crate::fold::Delta;
 use crate::id::{GoalId, SlotId};
+use crate::receipt::Period;
 use crate::sorted::SortedMap;
 
 /// One, in the fixed point of the propensity sums: 2^32. As integers, sums do not depend on their order; 2^-32 is
 /// finer than the quadrature behind a propensity is exact.
 const ONE: f64 = 4_294_967_296.0;
+
+/// Periods that are kept of those with one length, the newest ones: 36 half-lives of two periods each, of which all but the last
+/// three weigh nothing.
+pub const MAX_PERIODS: u32 = 72;
 
 /// Counts of one slot under one treatment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,6 +30,21 @@ pub struct Counts {
     /// Sum of 1/p over the exposures, in units of 2^-32. Its expectation is the number of decisions in which the
     /// treatment could have been chosen, whatever the weights were at the time: what a sample-ratio test compares.
     pub inverse_units: u128,
+    /// Sum of 1/p² over the exposures, in units of 2^-32: the variance of the sum of 1/p, as far as it can be known.
+    pub inverse_squares: u128,
+    /// Counted rewards by goal.
+    pub goals: SortedMap<GoalId, GoalCounts>,
+    /// The same by period of the decision, where the slot asked for it: [`MAX_PERIODS`] of each length.
+    pub periods: SortedMap<Period, PeriodCounts>,
+    /// Sums over contexts, by their set of features.
+    pub contexts: SortedMap<u32, ContextSums>,
+}
+
+/// Counts of one period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PeriodCounts {
+    /// Exposures.
+    pub exposures: u64,
     /// Counted rewards by goal.
     pub goals: SortedMap<GoalId, GoalCounts>,
 }
@@ -34,6 +56,8 @@ pub struct GoalCounts {
     pub n: u64,
     /// Their values, in millionths of the site's currency.
     pub value_micros: i128,
+    /// The squares of their values, in millionths of millionths.
+    pub square_micros: i128,
 }
 
 impl GoalCounts {
@@ -43,10 +67,34 @@ impl GoalCounts {
         self.value_micros as f64 / 1e6
     }
 
+    /// Sum of the squares of the values.
+    #[must_use]
+    pub fn squares(&self) -> f64 {
+        self.square_micros as f64 / 1e12
+    }
+
+    /// One reward of a value in millionths.
+    pub(crate) fn of(value_micros: i64) -> Self {
+        let value = i128::from(value_micros);
+        Self { n: 1, value_micros: value, square_micros: value * value }
+    }
+
+    /// What is to be added where one reward takes the place of another.
+    pub(crate) fn instead_of(self, displaced: i64) -> Self {
+        let other = Self::of(displaced);
+        Self {
+            n: 0,
+            value_micros: self.value_micros - other.value_micros,
+            square_micros: self.square_micros - other.square_micros,
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.n = self.n.saturating_add(other.n);
         // Never saturates: 1.7e38 are 10^23 rewards of the largest value. (If it did, order would matter.)
         self.value_micros = self.value_micros.saturating_add(other.value_micros);
+        // 10^8 of the largest, 10^14 of a million each.
+        self.square_micros = self.square_micros.saturating_add(other.square_micros);
     }
 }
 
@@ -72,21 +120,34 @@ impl Counts {
             exposures: 1,
             propensity_units: units,
             inverse_units: ((1_u128 << 64) + units / 2) / units,
-            goals: SortedMap::new(),
+            inverse_squares: ((1_u128 << 96) / units + units / 2) / units,
+            ..Self::default()
+        }
+    }
+
+    /// Sum of 1/p² over the exposures.
+    #[must_use]
+    pub fn inverse_square_sum(&self) -> f64 {
+        self.inverse_squares as f64 / ONE
+    }
+
+    /// Notes what one event changed by period and context, too, as far as the event tells them.
+    pub(crate) fn note(&mut self, event: &Event) {
+        if self.exposures == 0 && self.goals.is_empty() {
+            return;
+        }
+        if let Some(period) = event.basis.period(event.time_millis) {
+            let counts = PeriodCounts { exposures: self.exposures, goals: self.goals.clone() };
+            self.periods.insert(period, counts);
+        }
+        if let Some(codes) = &event.basis.features {
+            self.contexts.insert(codes.set(), ContextSums::of(codes, self.exposures, &self.goals));
         }
     }
 
     /// Adds rewards of a goal; revised values may take away again what they gave.
     pub(crate) fn add_goal(&mut self, goal: &GoalId, counts: GoalCounts) {
-        if let Some(own) = self.goals.get_mut(goal) {
-            own.add(counts);
-            // Zero entries are dropped, so that equal counts are equal bytes.
-            if *own == GoalCounts::default() {
-                self.goals.remove(goal);
-            }
-        } else if counts != GoalCounts::default() {
-            self.goals.insert(goal.clone(), counts);
-        }
+        add_goal(&mut self.goals, goal, counts);
     }
 
     /// Adds counts of the same slot and treatment. Saturates where 2^64 exposures would not fit, which no site reaches.
@@ -94,9 +155,51 @@ impl Counts {
         self.exposures = self.exposures.saturating_add(other.exposures);
         self.propensity_units = self.propensity_units.saturating_add(other.propensity_units);
         self.inverse_units = self.inverse_units.saturating_add(other.inverse_units);
+        self.inverse_squares = self.inverse_squares.saturating_add(other.inverse_squares);
         for (goal, counts) in &other.goals {
             self.add_goal(goal, *counts);
         }
+        for (period, counts) in &other.periods {
+            let own = self.periods.or_default(*period);
+            own.exposures = own.exposures.saturating_add(counts.exposures);
+            for (goal, counts) in &counts.goals {
+                add_goal(&mut own.goals, goal, *counts);
+            }
+        }
+        if !other.periods.is_empty() {
+            self.forget_periods();
+        }
+        for (set, sums) in &other.contexts {
+            match self.contexts.get_mut(set) {
+                Some(own) => own.merge(sums),
+                None => drop(self.contexts.insert(*set, sums.clone())),
+            }
+        }
+        self.contexts.retain(|_, sums| !sums.is_nothing());
+    }
+
+    /// Keeps the newest periods of each length. Which these are is told by the newest of all, so that it does not matter in which
+    /// order they came: what one shard has forgotten would be forgotten by all together.
+    fn forget_periods(&mut self) {
+        let newest: Vec<Period> = self.periods.keys().copied().collect();
+        self.periods.retain(|period, counts| {
+            let last =
+                newest.iter().filter(|other| other.hours == period.hours).map(|other| other.index).max();
+            let is_new = last.is_none_or(|last| last - period.index < MAX_PERIODS);
+            is_new && *counts != PeriodCounts::default()
+        });
+    }
+}
+
+/// Adds rewards of a goal; zero entries are dropped, so that equal counts are equal bytes.
+fn add_goal(goals: &mut SortedMap<GoalId, GoalCounts>, goal: &GoalId, counts: GoalCounts) {
+    if let Some(own) = goals.get_mut(goal) {
+        own.add(counts);
+        if *own == GoalCounts::default() {
+            goals.remove(goal);
+        }
+    } else if counts != GoalCounts::default() {
+        goals.insert(goal.clone(), counts);
     }
 }
 
@@ -247,7 +350,7 @@ mod tests {
         let mut stats = Statistics::default();
         for value_micros in [3, -3] {
             let mut counts = Counts::default();
-            counts.add_goal(&goal, GoalCounts { n: 0, value_micros });
+            counts.add_goal(&goal, GoalCounts { value_micros, ..GoalCounts::default() });
             stats.add(&slot(), &arm("a"), &counts);
         }
         stats.refuse(Refusal::Late, 0);

@@ -198,6 +198,7 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
                 flags: Flags::default().with_held_out(decision.held_out),
                 candidates: choice.candidates.clone(),
                 shards: 1,
+                basis: Basis::default(),
             };
             let read = keyring.verify(&keyring.sign(&receipt)).unwrap();
             assert_eq!(replay(&snapshot, &read).as_ref(), Ok(choice));

@@ -85,6 +85,20 @@ impl Moments {
         Self { n: 0, weight: 0, squares: vec![0; n_squares], products: vec![0; n_features], rewards: 0 }
     }
 
+    /// Sums that were counted elsewhere: `n` observations of weight 1, the lower half of Σ x xᵀ row by row, Σ r x and Σ r². Each is
+    /// rounded as its kind is.
+    #[must_use]
+    pub fn of_sums(n: u64, squares: &[f64], products: &[f64], rewards: f64) -> Self {
+        let fixed = |sums: &[f64], one: f64| sums.iter().map(|sum| libm::round(sum * one) as i128).collect();
+        Self {
+            n,
+            weight: i128::from(n) * (WEIGHT_ONE as i128),
+            squares: fixed(squares, SQUARE_ONE),
+            products: fixed(products, REWARD_ONE),
+            rewards: libm::round(rewards * REWARD_ONE) as i128,
+        }
+    }
+
     /// Number of observations.
     #[must_use]
     pub fn n(&self) -> u64 {

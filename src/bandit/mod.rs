@@ -16,6 +16,7 @@
 //! events ──Moments, Tally──> sums ──update──> NormalPosterior ──scorer──> Scorer
 //! ```
 
+pub mod codes;
 pub mod contextual;
 pub mod contrast;
 pub mod features;
@@ -37,6 +38,7 @@ pub mod scorer;
 pub mod shape;
 mod triangle;
 
+pub use codes::Codes;
 pub use contextual::{Contender, Contextual};
 pub use contrast::Contrast;
 pub use features::{Feature, FeatureError, FeatureKind, Features};

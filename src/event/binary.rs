@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bytes   what
-//! 1       kind: 1 = shared, 2 = held out, 4 = has an arm, 8 = a reward; other bits are 0
+//! 1       kind: 1 = shared, 2 = held out, 4 = has an arm, 8 = a reward, 16 = has a unit, 32 = has a basis; other bits are 0
 //! 1       shards of the ledger, 1–64
 //! 8       key, little endian
 //! 16      decision
@@ -11,6 +11,8 @@
 //! 2–65    slot: length and text
 //! 0–65    arm: length and text
 //! 0–75    reward: goal as length and text, value in micros as zigzag LEB128
+//! 0 or 8  hash of the unit, little endian
+//! 0–331   what learning needs, see [`Basis`]
 //! ```
 //!
 //! Less than half of the JSON form, and read without building anything but the event. It lives for seconds between parts of one
@@ -19,13 +21,15 @@
 use super::{Event, Kind, MAX_VALUE_MICROS, Treatment};
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};
-use crate::receipt::{MAX_SHARDS, is_propensity};
+use crate::receipt::{Basis, MAX_SHARDS, is_propensity};
 
 const SHARED: u8 = 1;
 const HELD_OUT: u8 = 2;
 const HAS_ARM: u8 = 4;
 const REWARD: u8 = 8;
-const KNOWN: u8 = SHARED | HELD_OUT | HAS_ARM | REWARD;
+const HAS_UNIT: u8 = 16;
+const HAS_BASIS: u8 = 32;
+const KNOWN: u8 = SHARED | HELD_OUT | HAS_ARM | REWARD | HAS_UNIT | HAS_BASIS;
 
 impl Event {
     /// Appends the binary form; forms one after another are a list.
@@ -35,7 +39,7 @@ impl Event {
     /// # let receipt = Receipt {
     /// #     decision: DecisionId([1; 16]), unit: None, slot: SlotId::new("hero").unwrap(),
     /// #     arm: Some(ArmId::new("a").unwrap()), propensity: 0.5, version: SnapshotVersion([0; 16]),
-    /// #     time_millis: 0, flags: Flags::default().with_shared(true), candidates: Candidates::All, shards: 1,
+    /// #     time_millis: 0, flags: Flags::default().with_shared(true), candidates: Candidates::All, shards: 1, basis: Basis::default(),
     /// # };
     /// let event = Event::exposure(&receipt, Some(EventId([7; 16])));
     /// let mut bytes = Vec::new();
@@ -44,11 +48,16 @@ impl Event {
     /// ```
     pub fn write(&self, out: &mut Vec<u8>) {
         let bit = |has: bool, bit: u8| if has { bit } else { 0 };
-        let arm = if let Treatment::Arm(arm) = &self.treatment { Some(arm) } else { None };
+        let arm = match &self.treatment {
+            Treatment::Arm(arm) | Treatment::Ghost(arm) => Some(arm),
+            Treatment::Holdout | Treatment::Untouched => None,
+        };
         let kind = bit(self.shared, SHARED)
-            | bit(self.treatment == Treatment::Holdout, HELD_OUT)
+            | bit(self.treatment.is_held_out(), HELD_OUT)
             | bit(arm.is_some(), HAS_ARM)
-            | bit(self.kind != Kind::Exposure, REWARD);
+            | bit(self.kind != Kind::Exposure, REWARD)
+            | bit(self.unit.is_some(), HAS_UNIT)
+            | bit(self.basis != Basis::default(), HAS_BASIS);
         out.extend_from_slice(&[kind, self.shards]);
         out.extend_from_slice(&self.key.to_le_bytes());
         out.extend_from_slice(&self.decision.0);
@@ -61,6 +70,12 @@ impl Event {
         if let Kind::Reward { goal, value_micros } = &self.kind {
             put_text(out, goal.as_str());
             put_varint(out, zigzag(*value_micros));
+        }
+        if let Some(unit) = self.unit {
+            out.extend_from_slice(&unit.to_le_bytes());
+        }
+        if self.basis != Basis::default() {
+            self.basis.write(out);
         }
     }
 
@@ -78,7 +93,7 @@ impl Event {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let [kind, shards] = reader.array()?;
         let has = |bit: u8| kind & bit != 0;
-        if kind & !KNOWN != 0 || has(HELD_OUT) && has(HAS_ARM) || !(1..=MAX_SHARDS).contains(&shards) {
+        if kind & !KNOWN != 0 || !(1..=MAX_SHARDS).contains(&shards) {
             return None;
         }
         Some(Self {
@@ -90,9 +105,10 @@ impl Event {
             time_millis: reader.varint()?,
             slot: SlotId::new(reader.text()?).ok()?,
             treatment: match (has(HELD_OUT), has(HAS_ARM)) {
-                (true, _) => Treatment::Holdout,
-                (_, true) => Treatment::Arm(ArmId::new(reader.text()?).ok()?),
-                _ => Treatment::Untouched,
+                (true, true) => Treatment::Ghost(ArmId::new(reader.text()?).ok()?),
+                (true, false) => Treatment::Holdout,
+                (false, true) => Treatment::Arm(ArmId::new(reader.text()?).ok()?),
+                (false, false) => Treatment::Untouched,
             },
             kind: if has(REWARD) {
                 let goal = GoalId::new(reader.text()?).ok()?;
@@ -102,6 +118,8 @@ impl Event {
             } else {
                 Kind::Exposure
             },
+            unit: if has(HAS_UNIT) { Some(reader.number()?) } else { None },
+            basis: if has(HAS_BASIS) { Basis::read(reader)? } else { Basis::default() },
         })
     }
 }
@@ -128,7 +146,7 @@ mod tests {
     fn an_exposure_takes_less_than_half_of_its_json() {
         let event = Event::exposure(&sample(), None);
         let bytes = bytes_of(std::slice::from_ref(&event));
-        assert_eq!(bytes.len(), 52);
+        assert_eq!(bytes.len(), 60);
         assert!(bytes.len() * 2 < crate::json::write(&event).len());
     }
 
@@ -145,7 +163,7 @@ mod tests {
     #[test]
     fn unknown_kinds_and_numbers_outside_their_range_are_refused() {
         let good = bytes_of(&[Event::exposure(&sample(), None)]);
-        for (at, bad) in [(0, 16), (0, HELD_OUT | HAS_ARM), (1, 0), (1, 65)] {
+        for (at, bad) in [(0, 64), (0, HAS_BASIS), (1, 0), (1, 65)] {
             let mut bytes = good.clone();
             bytes[at] = bad;
             assert_eq!(Event::read_all(&bytes), None, "{at}: {bad}");
@@ -163,10 +181,11 @@ mod tests {
             value in -MAX_VALUE..=MAX_VALUE,
             time_millis: u64,
             (held_out, shared, untouched) in any::<(bool, bool, bool)>(),
+            basis in crate::receipt::tests::basis(),
         ) {
             let flags = Flags::default().with_held_out(held_out).with_shared(shared);
             let arm = sample().arm.filter(|_| !untouched);
-            let receipt = Receipt { decision: DecisionId(decision), propensity, flags, time_millis, arm, ..sample() };
+            let receipt = Receipt { decision: DecisionId(decision), propensity, flags, time_millis, arm, basis, ..sample() };
             let events = vec![Event::exposure(&receipt, Some(EventId(decision))), buy(&receipt, value)];
             prop_assert_eq!(Event::read_all(&bytes_of(&events)), Some(events));
         }

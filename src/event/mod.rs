@@ -8,7 +8,7 @@ mod wire;
 pub use refusal::Refusal;
 
 use crate::id::{ArmId, DecisionId, GoalId, SlotId};
-use crate::receipt::Receipt;
+use crate::receipt::{Basis, Receipt};
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
 
 /// Largest value of one reward, either way, in the site's currency. In micros it is 10^15, which every JSON number holds.
@@ -27,18 +27,21 @@ pub struct EventId(pub [u8; 16]);
 pub enum Treatment {
     /// This arm.
     Arm(ArmId),
-    /// The page as it is, because the visit is in the holdout.
+    /// The page as it is, because the visit is in the holdout; nobody noted what would have been shown.
     Holdout,
+    /// The page as it is, because the visit is in the holdout, where this arm would have been shown.
+    Ghost(ArmId),
     /// The page as it is, because there was nothing to show.
     Untouched,
 }
 
 impl Treatment {
-    /// The treatment a receipt tells of; the holdout comes first, whatever arm may be noted beside it.
+    /// The treatment a receipt tells of: in the holdout its arm is a ghost, which was not shown.
     #[must_use]
     pub fn of(receipt: &Receipt) -> Self {
         match &receipt.arm {
-            _ if receipt.flags.held_out() => Self::Holdout,
+            Some(arm) if receipt.flags.held_out() => Self::Ghost(arm.clone()),
+            None if receipt.flags.held_out() => Self::Holdout,
             Some(arm) => Self::Arm(arm.clone()),
             None => Self::Untouched,
         }
@@ -49,15 +52,23 @@ impl Treatment {
         match self {
             Self::Arm(arm) => (Some(arm.to_string()), false),
             Self::Holdout => (None, true),
+            Self::Ghost(arm) => (Some(arm.to_string()), true),
             Self::Untouched => (None, false),
         }
+    }
+
+    /// Whether the visit was held out.
+    #[must_use]
+    pub const fn is_held_out(&self) -> bool {
+        matches!(self, Self::Holdout | Self::Ghost(_))
     }
 
     /// The inverse of [`Treatment::to_parts`].
     pub(crate) fn from_parts(arm: Option<&str>, held_out: bool) -> Result<Self, crate::id::IdError> {
         match arm {
-            _ if held_out => Ok(Self::Holdout),
+            Some(arm) if held_out => ArmId::new(arm).map(Self::Ghost),
             Some(arm) => ArmId::new(arm).map(Self::Arm),
+            None if held_out => Ok(Self::Holdout),
             None => Ok(Self::Untouched),
         }
     }
@@ -99,6 +110,11 @@ pub struct Event {
     pub propensity: f64,
     /// Shards of the ledger at decision time, 1 to [`crate::receipt::MAX_SHARDS`].
     pub shards: u8,
+    /// Hash of the unit of assignment, where the receipt tells it: events of one visitor belong together, and nobody can tell
+    /// whose they are. Links carry no unit, so a reward by link has none.
+    pub unit: Option<u64>,
+    /// What learning needs to know beside the treatment.
+    pub basis: Basis,
 }
 
 impl Event {
@@ -143,6 +159,8 @@ impl Event {
             time_millis: receipt.time_millis,
             propensity: receipt.propensity,
             shards: receipt.shards,
+            unit: receipt.unit.map(|unit| hash(Purpose::Event, &[b"unit", &unit.to_le_bytes()])),
+            basis: receipt.basis.clone(),
         }
     }
 
@@ -265,7 +283,7 @@ mod tests {
         let arm = ArmId::new("summer").unwrap();
         assert_eq!(of(Some(arm.clone()), false), Treatment::Arm(arm.clone()));
         assert_eq!(of(None, true), Treatment::Holdout);
-        assert_eq!(of(Some(arm), true), Treatment::Holdout, "a noted arm was not shown");
+        assert_eq!(of(Some(arm.clone()), true), Treatment::Ghost(arm), "a noted arm was not shown");
         assert_eq!(of(None, false), Treatment::Untouched);
     }
 

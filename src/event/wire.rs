@@ -6,9 +6,11 @@
 //! ```
 
 use super::{Event, Kind, MAX_VALUE_MICROS, Refusal, Treatment};
+use crate::bytes::Reader;
 use crate::id::{DecisionId, GoalId, SlotId};
 use crate::json::{self, Tell};
-use crate::receipt::{MAX_SHARDS, is_propensity};
+use crate::receipt::{Basis, MAX_SHARDS, is_propensity};
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::Value;
 
 /// The form between Worker, queue and ledger. 64-bit keys are text: a JSON number would lose digits in JavaScript.
@@ -36,9 +38,13 @@ pub(super) struct Wire {
     p: f64,
     /// Shards.
     n: u8,
+    /// Hash of the unit, 16 hexadecimal digits.
+    u: Option<String>,
+    /// What learning needs: the binary form of [`Basis`], in base64url.
+    b: Option<String>,
 }
 
-json::fields! { Wire { needs k, d, s, t, p, n; may have a, h, m, g, v; } }
+json::fields! { Wire { needs k, d, s, t, p, n; may have a, h, m, g, v, u, b; } }
 
 impl Event {
     /// The event of a value in the stored form.
@@ -75,8 +81,22 @@ impl From<Event> for Wire {
             t: event.time_millis,
             p: event.propensity,
             n: event.shards,
+            u: event.unit.map(|unit| format!("{unit:016x}")),
+            b: (event.basis != Basis::default()).then(|| {
+                let mut bytes = Vec::new();
+                event.basis.write(&mut bytes);
+                Base64UrlUnpadded::encode_string(&bytes)
+            }),
         }
     }
+}
+
+/// The basis in a text; `None` where there is none.
+fn basis_of(text: &str) -> Option<Basis> {
+    let bytes = Base64UrlUnpadded::decode_vec(text).ok()?;
+    let mut reader = Reader::new(&bytes);
+    let basis = Basis::read(&mut reader)?;
+    reader.end().map(|()| basis)
 }
 
 impl TryFrom<Wire> for Event {
@@ -104,6 +124,12 @@ impl TryFrom<Wire> for Event {
             time_millis: wire.t,
             propensity: wire.p,
             shards: wire.n,
+            unit: wire
+                .u
+                .map(|unit| u64::from_str_radix(&unit, 16))
+                .transpose()
+                .map_err(|_| Refusal::Malformed)?,
+            basis: wire.b.map_or(Some(Basis::default()), |text| basis_of(&text)).ok_or(Refusal::Malformed)?,
         })
     }
 }
@@ -115,6 +141,7 @@ mod tests {
     use crate::receipt::tests::sample;
     use crate::receipt::{Flags, Receipt};
     use proptest::prelude::*;
+    use std::num::NonZeroU16;
 
     fn buy() -> GoalId {
         GoalId::new("buy").unwrap()
@@ -122,10 +149,11 @@ mod tests {
 
     #[test]
     fn the_stored_names_never_change() {
-        let receipt = Receipt { flags: Flags::default().with_shared(true), ..sample() };
+        let basis = Basis { period_hours: NonZeroU16::new(24), ..Basis::default() };
+        let receipt = Receipt { flags: Flags::default().with_shared(true), basis, ..sample() };
         let event = Event::reward(&receipt, &buy(), 2.5, Some(EventId([1; 16]))).unwrap();
         let expected = format!(
-            r#"{{"k":"{:016x}","d":"{}","s":"hero","a":"summer","m":true,"g":"buy","v":2500000,"t":1795525500000,"p":0.3,"n":4}}"#,
+            r#"{{"k":"{:016x}","d":"{}","s":"hero","a":"summer","m":true,"g":"buy","v":2500000,"t":1795525500000,"p":0.3,"n":4,"u":"4e7f5f6cc686735c","b":"Ahg"}}"#,
             event.key, event.decision
         );
         let expected = json::parse(expected.as_bytes()).unwrap();
@@ -165,9 +193,10 @@ mod tests {
             propensity in 1e-12..=1.0_f64,
             value in -MAX_VALUE..=MAX_VALUE,
             held_out: bool,
+            basis in crate::receipt::tests::basis(),
         ) {
             let flags = Flags::default().with_held_out(held_out);
-            let receipt = Receipt { decision: DecisionId(decision), propensity, flags, ..sample() };
+            let receipt = Receipt { decision: DecisionId(decision), propensity, flags, basis, ..sample() };
             let event = Event::reward(&receipt, &buy(), value, None).unwrap();
             let text = json::write(&event);
             prop_assert_eq!(Event::from_value(&json::parse(text.as_bytes()).unwrap()), Ok(event));

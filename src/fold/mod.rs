@@ -10,11 +10,14 @@
 //!
 //! Counted is the *difference* an event makes, so a displaced value is taken back in the same [`Delta`].
 
+mod origin;
 mod row_id;
 mod token;
 mod tokens;
 
+pub use origin::Origin;
 pub use row_id::RowId;
+pub use token::Token;
 pub use tokens::{MAX_ROW_BYTES, Tokens, TokensError};
 
 use crate::event::{Event, Refusal, Treatment};
@@ -30,7 +33,8 @@ pub enum Outcome {
     Waiting,
     /// Taken before; nothing changes.
     Repeat,
-    /// A known reward with a smaller value. The smaller one stands, so that a repeat can never raise what was counted.
+    /// A known reward with a smaller value, which stands, so that a repeat can never raise what was counted; or a known event that
+    /// tells the unit, which a link does not.
     Revised,
     /// Not taken: the row might grow beyond [`MAX_ROW_BYTES`].
     Full,
@@ -68,7 +72,7 @@ pub struct Delta<'e> {
 /// # let receipt = Receipt {
 /// #     decision: DecisionId([1; 16]), unit: Some(1), slot: SlotId::new("hero").unwrap(),
 /// #     arm: Some(ArmId::new("a").unwrap()), propensity: 0.5, version: SnapshotVersion([0; 16]),
-/// #     time_millis: 0, flags: Flags::default(), candidates: Candidates::All, shards: 1,
+/// #     time_millis: 0, flags: Flags::default(), candidates: Candidates::All, shards: 1, basis: Basis::default(),
 /// # };
 /// let buy = GoalId::new("buy").unwrap();
 /// let (mut tokens, mut statistics) = (Tokens::default(), Statistics::default());
@@ -85,6 +89,7 @@ pub struct Delta<'e> {
 pub fn fold<'e>(tokens: &mut Tokens, event: &'e Event) -> (Outcome, Delta<'e>) {
     let mut counts = Counts::default();
     let outcome = tokens.take(event, &mut counts);
+    counts.note(event);
     let delta = Delta {
         slot: &event.slot,
         treatment: &event.treatment,

@@ -1,14 +1,16 @@
 //! The laws of folding: the same counts for every order, repetition, batch and shard.
 
 use super::*;
+use crate::bandit::Codes;
 use crate::event::{EventId, Kind, MAX_VALUE, shard_of};
 use crate::id::{ArmId, DecisionId, GoalId};
 use crate::receipt::tests::sample;
-use crate::receipt::{Flags, Receipt};
+use crate::receipt::{Basis, Flags, Receipt};
 use crate::seed::Generator;
 use crate::statistics::{GoalCounts, Statistics};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 fn goal(name: &str) -> GoalId {
     GoalId::new(name).unwrap()
@@ -24,6 +26,13 @@ fn id(n: u8) -> Option<EventId> {
 
 fn reward(receipt: &Receipt, value: f64, n: u8) -> Event {
     Event::reward(receipt, &goal("buy"), value, id(n)).unwrap()
+}
+
+/// Rewards of `n` exposures that were worth the same.
+fn worth(n: u64, micros: i64) -> GoalCounts {
+    let one = GoalCounts::of(micros / i64::try_from(n).unwrap());
+    let n_times = i128::from(n);
+    GoalCounts { n, value_micros: n_times * one.value_micros, square_micros: n_times * one.square_micros }
 }
 
 /// A ledger in memory: the rows of a shard, and its statistics.
@@ -73,7 +82,7 @@ fn a_reward_before_its_exposure_waits_and_then_counts() {
     assert_eq!(ledger.commit(&[reward(&sample(), 2.0, 0)]), [Outcome::Waiting]);
     assert_eq!(ledger.buys(), (0, GoalCounts::default()));
     assert_eq!(ledger.commit(&[Event::exposure(&sample(), None)]), [Outcome::New]);
-    assert_eq!(ledger.buys(), (1, GoalCounts { n: 1, value_micros: 2_000_000 }));
+    assert_eq!(ledger.buys(), (1, worth(1, 2_000_000)));
 }
 
 #[test]
@@ -85,7 +94,7 @@ fn a_visitors_reward_counts_once_per_goal_whatever_id_it_carries() {
     let mut ledger = Ledger::default();
     let outcomes = ledger.commit(&events);
     assert_eq!(outcomes, [Outcome::New, Outcome::New, Outcome::Repeat, Outcome::New]);
-    assert_eq!(ledger.buys(), (1, GoalCounts { n: 1, value_micros: 1_000_000 }));
+    assert_eq!(ledger.buys(), (1, worth(1, 1_000_000)));
     assert_eq!(ledger.statistics.repeats(), 1);
 }
 
@@ -98,7 +107,7 @@ fn a_repeat_can_lower_a_value_but_never_raise_it() {
     assert_eq!(up.commit(&[exposure.clone(), low.clone(), high.clone()])[2], Outcome::Repeat);
     let mut down = Ledger::default();
     assert_eq!(down.commit(&[high, low, exposure])[1], Outcome::Revised);
-    assert_eq!(up.buys(), (1, GoalCounts { n: 1, value_micros: 1_000_000 }));
+    assert_eq!(up.buys(), (1, worth(1, 1_000_000)));
     assert_eq!(up.statistics, down.statistics);
 }
 
@@ -108,7 +117,7 @@ fn a_shared_token_never_has_more_rewards_than_views() {
     let mut events: Vec<Event> = (0..100).map(|n| reward(&receipt, 1.0, n)).collect();
     events.extend((100..103).map(|n| Event::exposure(&receipt, id(n))));
     let ledger = Ledger::of(&events);
-    assert_eq!(ledger.buys(), (3, GoalCounts { n: 3, value_micros: 3_000_000 }));
+    assert_eq!(ledger.buys(), (3, worth(3, 3_000_000)));
     let tokens = ledger.rows.values().next().map(|bytes| Tokens::from_bytes(bytes).unwrap()).unwrap();
     assert_eq!((tokens.exposures(), tokens.waiting()), (3, 97));
 }
@@ -155,7 +164,7 @@ fn exposed(n: u64) -> Tokens {
 fn a_full_row_refuses_what_is_new_and_knows_what_is_not() {
     let receipt = shared();
     let footer = Receipt { slot: SlotId::new("footer").unwrap(), ..shared() };
-    let mut tokens = exposed(237_487);
+    let mut tokens = exposed(237_421);
     let mut statistics = Statistics::default();
     let new = [
         Event { key: 1, ..Event::exposure(&receipt, id(0)) },
@@ -171,7 +180,7 @@ fn a_full_row_refuses_what_is_new_and_knows_what_is_not() {
     assert_eq!(statistics.refused().collect::<Vec<_>>(), [("full", 3)]);
     assert_eq!(fold(&mut tokens, &Event { key: 10, ..new[0].clone() }).0, Outcome::Repeat);
     let bytes = tokens.to_bytes();
-    assert!((MAX_ROW_BYTES - 200..=MAX_ROW_BYTES).contains(&bytes.len()), "{}", bytes.len());
+    assert!((MAX_ROW_BYTES - 700..=MAX_ROW_BYTES).contains(&bytes.len()), "{}", bytes.len());
     assert_eq!(Tokens::from_bytes(&bytes), Ok(tokens));
 }
 
@@ -189,7 +198,7 @@ fn a_row_never_grows_beyond_its_bound_whatever_fills_it() {
             last => break last,
         }
     };
-    assert_eq!((last, n), (Outcome::Full, 19_387));
+    assert_eq!((last, n), (Outcome::Full, 13_865));
     let bytes = tokens.to_bytes();
     assert!(bytes.len() <= MAX_ROW_BYTES, "{}", bytes.len());
     assert_eq!(Tokens::from_bytes(&bytes), Ok(tokens));
@@ -199,10 +208,12 @@ fn a_row_never_grows_beyond_its_bound_whatever_fills_it() {
 fn a_row_that_could_not_have_been_written_is_not_read() {
     let stored = |n: u64, count: [u8; 3]| {
         let keys = (0..n).flat_map(u64::to_le_bytes);
-        [1, 1].into_iter().chain([0; 8]).chain(count).chain(keys).chain([0]).collect::<Vec<u8>>()
+        // A key of zeros, and a slot whose page stayed as it is.
+        let origin = [0; 9].into_iter().chain(*b"\x04hero").chain(1.0_f64.to_le_bytes()).chain([0]);
+        [1, 1].into_iter().chain(origin).chain(count).chain(keys).chain([0]).collect::<Vec<u8>>()
     };
-    assert!(Tokens::from_bytes(&stored(237_498, [0xba, 0xbf, 0x0e])).is_ok());
-    assert_eq!(Tokens::from_bytes(&stored(237_499, [0xbb, 0xbf, 0x0e])), Err(TokensError::Malformed));
+    assert!(Tokens::from_bytes(&stored(237_494, [0xb6, 0xbf, 0x0e])).is_ok());
+    assert_eq!(Tokens::from_bytes(&stored(237_495, [0xb7, 0xbf, 0x0e])), Err(TokensError::Malformed));
 }
 
 #[test]
@@ -213,7 +224,7 @@ fn the_stored_form_never_changes_within_a_format() {
     let reward = Event { key: 0x0304, ..reward(&receipt, -0.000_002, 0) };
     fold(&mut tokens, &exposure);
     fold(&mut tokens, &reward);
-    let stored = b"\x01\x01\xf0\x22\xf9\x67\xcb\x4b\x79\x23\x01\x02\x01\0\0\0\0\0\0\x01\x03buy\x01\x04\x03\0\0\0\0\0\0\x03";
+    let stored = b"\x01\x01\x8c\x68\xdb\xc5\x83\x17\x2d\x65\x0a\x04hero\x06summer333333\xd3\x3f\xe0\xb8\xa3\xed\xa0\x34\x5c\x73\x86\xc6\x6c\x5f\x7f\x4e\x01\x02\x01\0\0\0\0\0\0\x01\x03buy\x01\x04\x03\0\0\0\0\0\0\x03";
     assert_eq!(tokens.to_bytes(), stored);
     assert_eq!(RowId::of(&exposure).number(), 4_284_290_396_212_829);
     assert_eq!(Tokens::from_bytes(b"\x02"), Err(TokensError::Format { found: 2 }));
@@ -229,7 +240,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         let event = |(decision, place, n, reward): (u8, u8, u8, Option<(String, f64)>)| {
             let (slot, treatment) = (["hero", "cta"][usize::from(place % 2)], place / 2);
             let shared = decision % 2 == 0;
-            // A view has one propensity; another view of a shared decision may have another.
+            // A view has one propensity and its own features; another view of a shared decision may have others.
             let view = if shared { n } else { 0 };
             let receipt = Receipt {
                 decision: DecisionId([decision; 16]),
@@ -237,6 +248,13 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
                 arm: (treatment < 2).then(|| ArmId::new(["a", "b"][usize::from(treatment)]).unwrap()),
                 flags: Flags::default().with_shared(shared).with_held_out(treatment == 2),
                 propensity: 1.0 / f64::from(1 + decision + treatment + view),
+                time_millis: 3_600_000 * u64::from(decision) * 40,
+                // Some decisions have features of one or the other set, some are counted by period.
+                basis: Basis {
+                    features: (decision % 3 == 0).then(|| codes(decision, view)),
+                    period_hours: NonZeroU16::new(u16::from(decision % 4)),
+                    shadow: None,
+                },
                 ..sample()
             };
             match reward {
@@ -246,6 +264,11 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         };
         all.into_iter().map(event).collect()
     })
+}
+
+/// Features of a view.
+fn codes(decision: u8, view: u8) -> Codes {
+    Codes::new(u32::from(decision), &[1.0, f64::from(view) - 3.5, f64::from(view % 2)]).unwrap()
 }
 
 /// The same events in another order, each one to five times.
@@ -263,11 +286,13 @@ fn disturbed(events: &[Event], generator: &mut Generator) -> Vec<Event> {
 /// The rule of the module, computed from the sets of keys at once.
 fn by_definition(events: &[Event]) -> Statistics {
     let mut exposures: BTreeMap<TokenOf, BTreeMap<u64, &Event>> = BTreeMap::new();
-    type TokenOf<'e> = ([u8; 16], &'e SlotId, &'e Treatment);
+    type TokenOf<'e> = ([u8; 16], &'e SlotId, &'e Treatment, u64, Vec<u8>);
     type Values<'e> = BTreeMap<u64, (i64, &'e Event)>;
     let mut rewards: BTreeMap<(TokenOf, &GoalId), Values> = BTreeMap::new();
     for event in events {
-        let token = (event.decision.0, &event.slot, &event.treatment);
+        let mut basis = Vec::new();
+        event.basis.write(&mut basis);
+        let token = (event.decision.0, &event.slot, &event.treatment, event.propensity.to_bits(), basis);
         match &event.kind {
             Kind::Exposure => drop(exposures.entry(token).or_default().insert(event.key, event)),
             Kind::Reward { goal, value_micros } => {
@@ -278,7 +303,8 @@ fn by_definition(events: &[Event]) -> Statistics {
         }
     }
     let mut statistics = Statistics::default();
-    let mut add = |event: &Event, counts: Counts| {
+    let mut add = |event: &Event, mut counts: Counts| {
+        counts.note(event);
         let (slot, treatment) = (&event.slot, &event.treatment);
         statistics.apply(&Delta { slot, treatment, counts, repeats: 0, refused: None });
     };
@@ -289,7 +315,7 @@ fn by_definition(events: &[Event]) -> Statistics {
         let n = exposures.get(token).map_or(0, BTreeMap::len);
         for (value, event) in keys.values().take(n) {
             let mut counts = Counts::default();
-            counts.add_goal(goal, GoalCounts { n: 1, value_micros: i128::from(*value) });
+            counts.add_goal(goal, GoalCounts::of(*value));
             add(event, counts);
         }
     }

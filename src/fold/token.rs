@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! bytes     what
+//! 28–       where its events come from, see [`Origin`]
 //! 1–3       number of exposures, LEB128
 //! 8 each    their keys, little endian, ascending
 //! 1–3       number of goals, LEB128; then for each, sorted by name
@@ -11,7 +12,7 @@
 //!     1–8   value in micros, zigzag LEB128
 //! ```
 
-use super::Outcome;
+use super::{Origin, Outcome};
 use crate::bytes::{Reader, put_text, put_varint, unzigzag, zigzag};
 use crate::event::{Event, Kind, MAX_VALUE_MICROS};
 use crate::id::{GoalId, MAX_ID_BYTES};
@@ -25,9 +26,10 @@ const KEY_BYTES: usize = 8;
 const GOAL_BYTES: usize = 1 + MAX_ID_BYTES + COUNT_BYTES;
 const REWARD_BYTES: usize = KEY_BYTES + 8;
 
-/// Everything known of one decision, slot and treatment: the keys of its events, and the values of its rewards.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Token {
+/// Everything known of one decision, slot and treatment: where its events come from, their keys, and the values of its rewards.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    origin: Origin,
     /// Ascending.
     exposures: Vec<u64>,
     /// Key and value in micros, ascending by key; never empty.
@@ -36,10 +38,35 @@ pub(super) struct Token {
 
 impl Token {
     /// Most bytes that one event adds, be it the first.
-    pub(super) const EVENT_BYTES: usize = 2 * COUNT_BYTES + GOAL_BYTES + REWARD_BYTES;
+    pub(super) const EVENT_BYTES: usize = Origin::MAX_BYTES + 2 * COUNT_BYTES + GOAL_BYTES + REWARD_BYTES;
+
+    /// Where an event comes from, and nothing counted.
+    pub(super) fn new(event: &Event) -> Self {
+        Self { origin: Origin::of(event), exposures: Vec::new(), rewards: SortedMap::new() }
+    }
+
+    /// Where its events come from.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The counted rewards by goal: how many, and the sum of their values in millionths.
+    pub fn counted(&self) -> impl Iterator<Item = (&GoalId, usize, i128)> {
+        self.rewards.iter().map(|(goal, rewards)| {
+            let counted = rewards.iter().take(self.exposures.len());
+            (goal, counted.len(), counted.map(|(_, value)| i128::from(*value)).sum())
+        })
+    }
+
+    /// Learns where its events come from as far as it was not told. Returns whether that is new.
+    pub(super) fn join(&mut self, event: &Event) -> bool {
+        self.origin.join(event)
+    }
 
     /// Number of exposures.
-    pub(super) const fn exposures(&self) -> usize {
+    #[must_use]
+    pub const fn exposures(&self) -> usize {
         self.exposures.len()
     }
 
@@ -51,7 +78,10 @@ impl Token {
     /// At least the bytes of the stored form, whatever the keys and values are.
     pub(super) fn max_bytes(&self) -> usize {
         let goal = |rewards: &Vec<_>| GOAL_BYTES + REWARD_BYTES * rewards.len();
-        2 * COUNT_BYTES + KEY_BYTES * self.exposures.len() + self.rewards.values().map(goal).sum::<usize>()
+        self.origin.max_bytes()
+            + 2 * COUNT_BYTES
+            + KEY_BYTES * self.exposures.len()
+            + self.rewards.values().map(goal).sum::<usize>()
     }
 
     /// Whether it has an event's key already, so that taking the event makes it no larger.
@@ -71,7 +101,7 @@ impl Token {
         *counts = Counts::of_exposure(propensity);
         for (goal, rewards) in &self.rewards {
             if let Some((_, value)) = rewards.get(self.exposures.len()) {
-                counts.add_goal(goal, GoalCounts { n: 1, value_micros: i128::from(*value) });
+                counts.add_goal(goal, GoalCounts::of(*value));
             }
         }
         self.exposures.insert(rank, key);
@@ -87,8 +117,7 @@ impl Token {
         counts: &mut Counts,
     ) -> Outcome {
         let counted = self.exposures.len();
-        let mut change = |n, change: i128| counts.add_goal(goal, GoalCounts { n, value_micros: change });
-        let value = i128::from(value_micros);
+        let mut add = |added: GoalCounts| counts.add_goal(goal, added);
         let rewards = self.rewards.get_mut(goal);
         let rank = match rewards.as_deref().map_or(Err(0), |all| all.binary_search_by_key(&key, |(k, _)| *k))
         {
@@ -99,7 +128,7 @@ impl Token {
                     rewards.and_then(|all| all.get_mut(rank)).filter(|(_, known)| value_micros < *known);
                 let Some((_, known)) = known else { return Outcome::Repeat };
                 if rank < counted {
-                    change(0, value - i128::from(*known));
+                    add(GoalCounts::of(value_micros).instead_of(*known));
                 }
                 *known = value_micros;
                 return Outcome::Revised;
@@ -115,15 +144,14 @@ impl Token {
         if rank >= counted {
             return Outcome::Waiting;
         }
-        match displaced {
-            Some(displaced) => change(0, value - i128::from(displaced)),
-            None => change(1, value),
-        }
+        let own = GoalCounts::of(value_micros);
+        add(displaced.map_or(own, |displaced| own.instead_of(displaced)));
         Outcome::New
     }
 
     /// Appends the stored form.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.origin.write(out);
         put_varint(out, self.exposures.len() as u64);
         for key in &self.exposures {
             out.extend_from_slice(&key.to_le_bytes());
@@ -141,11 +169,12 @@ impl Token {
 
     /// Reads the stored form; `None` for everything that [`Token::write`] would not write, and for a token of nothing.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let origin = Origin::read(reader)?;
         let n = usize::try_from(reader.varint()?).ok()?;
         let keys = reader.take(n.checked_mul(KEY_BYTES)?)?.as_chunks().0;
         let exposures: Vec<u64> = keys.iter().map(|key| u64::from_le_bytes(*key)).collect();
         exposures.is_sorted_by(|one, next| one < next).then_some(())?;
-        let mut token = Self { exposures, rewards: SortedMap::new() };
+        let mut token = Self { origin, exposures, rewards: SortedMap::new() };
         for _ in 0..reader.varint()? {
             let goal = GoalId::new(reader.text()?).ok()?;
             let mut rewards: Vec<(u64, i64)> = Vec::new();
@@ -158,6 +187,6 @@ impl Token {
             let sorted = token.rewards.keys().next_back().is_none_or(|last| *last < goal);
             (sorted && !rewards.is_empty()).then(|| token.rewards.insert(goal, rewards))?;
         }
-        (token != Self::default()).then_some(token)
+        (!token.exposures.is_empty() || !token.rewards.is_empty()).then_some(token)
     }
 }

@@ -7,14 +7,13 @@
 //! 1         format; this code writes 1 and refuses others
 //! 1–3       number of tokens, LEB128; then for each, ascending by key
 //!   8       key, little endian
-//!   10–     token
+//!   38–     token
 //! ```
 
-use super::Outcome;
 use super::token::Token;
+use super::{Origin, Outcome};
 use crate::bytes::{Reader, put_varint};
-use crate::event::{Event, Kind, Treatment};
-use crate::seed::{Purpose, hash};
+use crate::event::{Event, Kind};
 use crate::statistics::Counts;
 use std::fmt;
 
@@ -66,24 +65,12 @@ impl std::error::Error for TokensError {}
 /// Decisions that meet in a [`super::RowId`] share it. They can't be confused: a token's key is a hash of its decision too, so
 /// that, like the row's, it can't be matched with a receipt by reading alone. Of 10^9 rows with ten tokens, one has
 /// two that meet with a chance of 10^-9 (45 pairs in 2^64).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tokens {
     /// Ascending by key; none is empty.
     tokens: Vec<(u64, Token)>,
     /// At least the bytes of the stored tokens, and a function of the sets of keys alone.
     max_bytes: usize,
-}
-
-/// Name of an event's token in its row.
-fn key(event: &Event) -> u64 {
-    // An identifier is never empty nor a sign, so no arm can pass for the holdout.
-    let treatment = match &event.treatment {
-        Treatment::Arm(arm) => arm.as_str(),
-        Treatment::Holdout => "!",
-        Treatment::Untouched => "",
-    };
-    let slot = event.slot.as_str().as_bytes();
-    hash(Purpose::Event, &[b"token", &event.decision.0, slot, treatment.as_bytes()])
 }
 
 impl Tokens {
@@ -101,22 +88,29 @@ impl Tokens {
 
     /// Takes an event into its token.
     pub(super) fn take(&mut self, event: &Event, counts: &mut Counts) -> Outcome {
-        let key = key(event);
+        let key = Origin::key(event);
         let place = self.tokens.binary_search_by_key(&key, |(key, _)| *key);
-        let mut new = Token::default();
         let known = place.ok().and_then(|at| self.tokens.get_mut(at));
         let before = known.as_ref().map_or(0, |(_, token)| KEY_BYTES + token.max_bytes());
-        let token = known.map_or(&mut new, |(_, token)| token);
+        let mut new = None;
+        let token = match known {
+            Some((_, token)) => token,
+            None => new.insert(Token::new(event)),
+        };
         let is_full = self.max_bytes + EVENT_BYTES > MAX_ROW_BYTES;
+        // What is known already is known in a full row too.
+        if is_full && !token.knows(event) {
+            return Outcome::Full;
+        }
+        let is_told = token.join(event);
         let outcome = match &event.kind {
-            // What is known already is known in a full row too.
-            _ if is_full && !token.knows(event) => Outcome::Full,
             Kind::Exposure => token.expose(event.key, event.propensity, counts),
             Kind::Reward { goal, value_micros } => token.reward(event.key, goal, *value_micros, counts),
         };
+        let outcome = if is_told && outcome == Outcome::Repeat { Outcome::Revised } else { outcome };
         if outcome.changes_tokens() {
             self.max_bytes = (self.max_bytes + KEY_BYTES + token.max_bytes()).saturating_sub(before);
-            if let Err(at) = place {
+            if let (Err(at), Some(new)) = (place, new) {
                 self.tokens.insert(at, (key, new));
             }
         }

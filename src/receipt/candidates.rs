@@ -1,6 +1,6 @@
 //! Which arms of a slot were eligible: by position, small enough to travel in a receipt.
 
-/// Longest bitmap in bytes. 512 bytes are 4,096 arms; with all else a receipt then fills some 970 characters,
+/// Longest bitmap in bytes. 512 bytes are 4,096 arms; with all else a receipt then fills some 1,410 characters,
 /// which still fits a URL everywhere.
 pub const MAX_BITMAP_BYTES: usize = 512;
 

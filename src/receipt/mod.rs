@@ -5,7 +5,8 @@
 //! ```text
 //! bytes   what
 //! 1       flags, see [`Flags`]; unknown bits are kept
-//! 1       shape: 1 = has a unit, 2 = has an arm, 4 = has a bitmap of candidates; other bits are 0
+//! 1       shape: 1 = has a unit, 2 = has an arm, 4 = has a bitmap of candidates, 8 = has a basis; other bits
+//!         are 0
 //! 1       shards of the ledger, 1–64
 //! 16      decision
 //! 16      snapshot version
@@ -15,13 +16,16 @@
 //! 2–65    slot: length and text
 //! 0–65    arm: length and text
 //! 0–514   candidates: length in LEB128 and bitmap
+//! 0–331   what learning needs, see [`Basis`]
 //! ```
 //!
 //! A receipt of a slot `hero` with an arm `summer` takes 79 bytes with its tag, 106 characters in an address.
 
+mod basis;
 mod candidates;
 mod keyring;
 
+pub use basis::{Basis, Period};
 pub use candidates::{ArmSet, Candidates, MAX_BITMAP_BYTES};
 pub use keyring::{Keyring, KeyringError, MAX_TOKEN_CHARS, MIN_SECRET_CHARS, Purpose, ReceiptError};
 
@@ -34,7 +38,8 @@ pub const MAX_SHARDS: u8 = 64;
 const HAS_UNIT: u8 = 1;
 const HAS_ARM: u8 = 2;
 const HAS_CANDIDATES: u8 = 4;
-const KNOWN_SHAPE: u8 = HAS_UNIT | HAS_ARM | HAS_CANDIDATES;
+const HAS_BASIS: u8 = 8;
+const KNOWN_SHAPE: u8 = HAS_UNIT | HAS_ARM | HAS_CANDIDATES | HAS_BASIS;
 
 /// What one slot got in one decision.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +50,7 @@ pub struct Receipt {
     pub unit: Option<u64>,
     /// The slot.
     pub slot: SlotId,
-    /// The arm shown; `None` is the page as it is: held out, or nothing to show.
+    /// The arm shown, or, where the visit is held out, the arm that would have been shown; `None` is the page as it is.
     pub arm: Option<ArmId>,
     /// P(this arm, given context and snapshot), in (0, 1].
     pub propensity: f64,
@@ -60,6 +65,8 @@ pub struct Receipt {
     /// Shards of the ledger when decided, 1 to [`MAX_SHARDS`]: all events of a decision meet in one shard even when
     /// the configuration changes in between.
     pub shards: u8,
+    /// What learning needs to know beside the arm.
+    pub basis: Basis,
 }
 
 /// What kind of decision it was: a set of bits; unknown ones are kept, so that newer code can add to them.
@@ -114,7 +121,8 @@ impl Receipt {
         let bit = |has: bool, bit: u8| if has { bit } else { 0 };
         let shape = bit(self.unit.is_some(), HAS_UNIT)
             | bit(self.arm.is_some(), HAS_ARM)
-            | bit(self.candidates != Candidates::All, HAS_CANDIDATES);
+            | bit(self.candidates != Candidates::All, HAS_CANDIDATES)
+            | bit(self.basis != Basis::default(), HAS_BASIS);
         out.extend_from_slice(&[self.flags.0, shape, self.shards]);
         out.extend_from_slice(&self.decision.0);
         out.extend_from_slice(&self.version.0);
@@ -130,6 +138,9 @@ impl Receipt {
         if let Candidates::Only(set) = &self.candidates {
             put_varint(out, set.as_bytes().len() as u64);
             out.extend_from_slice(set.as_bytes());
+        }
+        if self.basis != Basis::default() {
+            self.basis.write(out);
         }
     }
 
@@ -156,6 +167,7 @@ impl Receipt {
             } else {
                 Candidates::All
             },
+            basis: if has(HAS_BASIS) { Basis::read(&mut reader)? } else { Basis::default() },
         };
         reader.end().map(|()| receipt)
     }
@@ -188,6 +200,7 @@ impl Keyring {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    pub(crate) use super::basis::tests::basis;
     use super::*;
     use crate::seed::Generator;
     use proptest::prelude::*;
@@ -210,6 +223,7 @@ pub(crate) mod tests {
             flags: Flags::default(),
             candidates: Candidates::All,
             shards: 4,
+            basis: Basis::default(),
         }
     }
 
@@ -224,6 +238,7 @@ pub(crate) mod tests {
             flags: u8,
             shards in 1..=MAX_SHARDS,
             eligible in proptest::collection::vec(any::<bool>(), 0..4_096),
+            basis in basis(),
         ) -> Receipt {
             Receipt {
                 decision: DecisionId(ids[0]),
@@ -236,6 +251,7 @@ pub(crate) mod tests {
                 flags: Flags::from_bits(flags),
                 candidates: Candidates::of(eligible.into_iter()),
                 shards,
+                basis,
             }
         }
     }

@@ -5,7 +5,7 @@ use super::{Severity, check, compile, learn, store};
 use crate::event::{Event, Treatment};
 use crate::fold::{Tokens, fold};
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
-use crate::receipt::{Candidates, Flags, Receipt};
+use crate::receipt::{Basis, Candidates, Flags, Receipt};
 use crate::snapshot::wire::Published;
 use crate::statistics::Statistics;
 use serde_json::{Value, json};
@@ -145,6 +145,7 @@ fn what_was_learned_is_published_with_its_chance_to_be_best() {
             flags: Flags::default(),
             candidates: Candidates::All,
             shards: 1,
+            basis: Basis::default(),
         };
         let mut tokens = Tokens::default();
         statistics.apply(&fold(&mut tokens, &Event::exposure(&receipt, None)).1);

@@ -7,14 +7,16 @@
 //! n−16..n   checksum: first 16 bytes of SHA-256 of everything before it
 //! ```
 
-use super::{Counts, GoalCounts, Statistics};
+use super::context::{ContextSums, GoalSums};
+use super::{Counts, GoalCounts, PeriodCounts, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
 use crate::json::{self, JsonError, Tell};
+use crate::receipt::Period;
 use crate::sorted::SortedMap;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Written and read.
 const FORMAT: u8 = 1;
@@ -109,7 +111,12 @@ struct Row {
     exposures: u64,
     propensity_units: Digits<u128>,
     inverse_units: Digits<u128>,
+    inverse_squares: Digits<u128>,
     goals: Vec<Goal>,
+    /// Left out where the slot does not tell old from new.
+    periods: Vec<PeriodRow>,
+    /// Left out where nothing is decided by context.
+    contexts: Vec<ContextRow>,
 }
 
 /// Counted rewards of a goal.
@@ -118,12 +125,49 @@ struct Goal {
     goal: String,
     n: u64,
     value_micros: Digits<i128>,
+    square_micros: Digits<i128>,
+}
+
+/// Counts of a period.
+#[derive(Default)]
+struct PeriodRow {
+    hours: u16,
+    index: u32,
+    exposures: u64,
+    goals: Vec<Goal>,
+}
+
+/// Sums over contexts with one set of features.
+#[derive(Default)]
+struct ContextRow {
+    set: u32,
+    columns: u32,
+    exposures: u64,
+    squares: Numbers<i64>,
+    goals: Vec<ContextGoal>,
+}
+
+/// Sums over rewarded contexts.
+#[derive(Default)]
+struct ContextGoal {
+    goal: String,
+    n: u64,
+    value_micros: Digits<i128>,
+    square_micros: Digits<i128>,
+    rewarded: Numbers<i64>,
+    valued: Numbers<i128>,
 }
 
 json::fields! {
     Shape { has counts, refused, repeats; }
-    Row { has slot, exposures, propensity_units, inverse_units, goals; may have arm, held_out; }
-    Goal { has goal, n, value_micros; }
+    Row {
+        has slot, exposures, propensity_units, inverse_units, inverse_squares, goals;
+        may have arm, held_out, periods, contexts;
+    }
+    Goal { has goal, n, value_micros, square_micros; }
+    PeriodRow { has hours, index, exposures, goals; }
+    ContextRow { has set, columns, exposures, squares, goals; }
+    ContextGoal { has goal, n, value_micros, square_micros, rewarded, valued; }
 }
 
 impl json::Shape for Statistics {
@@ -157,6 +201,31 @@ impl<N: fmt::Display> Tell for Digits<N> {
     }
 }
 
+/// Numbers as decimal text, with a space between each two: shorter and quicker to read than a list.
+#[derive(Default)]
+struct Numbers<N>(Vec<N>);
+
+impl<N: std::str::FromStr> json::Shape for Numbers<N> {
+    fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
+        let text: String = json::shape(value)?;
+        let numbers: Result<_, _> = text.split_whitespace().map(str::parse).collect();
+        self.0 = numbers.map_err(|_| JsonError::new("not whole numbers".to_string()))?;
+        Ok(())
+    }
+}
+
+impl<N: fmt::Display> Tell for Numbers<N> {
+    fn value(&self) -> Value {
+        let mut text = String::new();
+        for number in &self.0 {
+            text.push_str(if text.is_empty() { "" } else { " " });
+            // A text takes everything.
+            let _ = write!(text, "{number}");
+        }
+        Value::from(text)
+    }
+}
+
 impl Shape {
     fn of(statistics: &Statistics) -> Self {
         let counts = statistics.iter().map(|(slot, treatment, counts)| {
@@ -168,7 +237,10 @@ impl Shape {
                 exposures: counts.exposures,
                 propensity_units: Digits(counts.propensity_units),
                 inverse_units: Digits(counts.inverse_units),
+                inverse_squares: Digits(counts.inverse_squares),
                 goals: counts.goals.iter().map(Goal::of).collect(),
+                periods: counts.periods.iter().map(PeriodRow::of).collect(),
+                contexts: counts.contexts.iter().map(ContextRow::of).collect(),
             }
         });
         Self { counts: counts.collect(), refused: statistics.refused.clone(), repeats: statistics.repeats }
@@ -177,7 +249,71 @@ impl Shape {
 
 impl Goal {
     fn of((goal, counts): (&GoalId, &GoalCounts)) -> Self {
-        Self { goal: goal.to_string(), n: counts.n, value_micros: Digits(counts.value_micros) }
+        Self {
+            goal: goal.to_string(),
+            n: counts.n,
+            value_micros: Digits(counts.value_micros),
+            square_micros: Digits(counts.square_micros),
+        }
+    }
+
+    fn counts(&self) -> Result<(GoalId, GoalCounts), IdError> {
+        let (value_micros, square_micros) = (self.value_micros.0, self.square_micros.0);
+        Ok((GoalId::new(&self.goal)?, GoalCounts { n: self.n, value_micros, square_micros }))
+    }
+}
+
+impl PeriodRow {
+    fn of((period, counts): (&Period, &PeriodCounts)) -> Self {
+        Self {
+            hours: period.hours,
+            index: period.index,
+            exposures: counts.exposures,
+            goals: counts.goals.iter().map(Goal::of).collect(),
+        }
+    }
+
+    fn counts(&self) -> Result<(Period, PeriodCounts), IdError> {
+        let goals = self.goals.iter().map(Goal::counts).collect::<Result<_, _>>()?;
+        let period = Period { hours: self.hours, index: self.index };
+        Ok((period, PeriodCounts { exposures: self.exposures, goals }))
+    }
+}
+
+impl ContextRow {
+    fn of((set, sums): (&u32, &ContextSums)) -> Self {
+        let goal = |(goal, sums): (&GoalId, &GoalSums)| ContextGoal {
+            goal: goal.to_string(),
+            n: sums.counts.n,
+            value_micros: Digits(sums.counts.value_micros),
+            square_micros: Digits(sums.counts.square_micros),
+            rewarded: Numbers(sums.rewarded.clone()),
+            valued: Numbers(sums.valued.clone()),
+        };
+        Self {
+            set: *set,
+            columns: sums.columns as u32,
+            exposures: sums.exposures,
+            squares: Numbers(sums.squares.clone()),
+            goals: sums.goals.iter().map(goal).collect(),
+        }
+    }
+
+    /// Lists of another length than the columns say become as long: a sum that is missing is 0.
+    fn sums(self) -> Result<(u32, ContextSums), IdError> {
+        let columns = (self.columns as usize).min(crate::bandit::codes::MAX_CODES);
+        let mut squares = self.squares.0;
+        squares.resize(columns * (columns + 1) / 2, 0);
+        let mut goals = SortedMap::new();
+        for goal in self.goals {
+            let (mut rewarded, mut valued) = (goal.rewarded.0, goal.valued.0);
+            rewarded.resize(columns, 0);
+            valued.resize(columns, 0);
+            let (value_micros, square_micros) = (goal.value_micros.0, goal.square_micros.0);
+            let counts = GoalCounts { n: goal.n, value_micros, square_micros };
+            goals.insert(GoalId::new(&goal.goal)?, GoalSums { counts, rewarded, valued });
+        }
+        Ok((self.set, ContextSums { columns, exposures: self.exposures, squares, goals }))
     }
 }
 
@@ -186,16 +322,22 @@ impl TryFrom<Shape> for Statistics {
 
     fn try_from(shape: Shape) -> Result<Self, IdError> {
         let mut statistics = Self { repeats: shape.repeats, ..Self::default() };
-        for row in &shape.counts {
+        for row in shape.counts {
             let mut counts = Counts {
                 exposures: row.exposures,
                 propensity_units: row.propensity_units.0,
                 inverse_units: row.inverse_units.0,
-                goals: SortedMap::new(),
+                inverse_squares: row.inverse_squares.0,
+                periods: row.periods.iter().map(PeriodRow::counts).collect::<Result<_, _>>()?,
+                ..Counts::default()
             };
             for goal in &row.goals {
-                let own = GoalCounts { n: goal.n, value_micros: goal.value_micros.0 };
-                counts.add_goal(&GoalId::new(&goal.goal)?, own);
+                let (goal, own) = goal.counts()?;
+                counts.add_goal(&goal, own);
+            }
+            for context in row.contexts {
+                let (set, sums) = context.sums()?;
+                counts.contexts.insert(set, sums);
             }
             // Added, not set: rows given twice lose nothing.
             let treatment = Treatment::from_parts(row.arm.as_deref(), row.held_out)?;
@@ -226,19 +368,19 @@ mod tests {
         // Values stay away from the ends of i128, where adding would saturate: no number of rewards gets there.
         fn anything()(
             rows in proptest::collection::vec(
-                ("[a-c]", proptest::option::of("[a-c]"), any::<bool>(), any::<(u64, u128, u128)>(),
+                ("[a-c]", proptest::option::of("[a-c]"), any::<bool>(), any::<(u64, u128, u128, u128)>(),
                  proptest::collection::vec(("[x-z]", any::<(u64, i64)>()), 0..3)),
                 0..6),
             late: u64,
             repeats: u64,
         ) -> Statistics {
             let mut statistics = Statistics { repeats, ..Statistics::default() };
-            for (slot, arm, held_out, (exposures, propensity_units, inverse_units), goals) in rows {
+            for (slot, arm, held_out, (exposures, propensity_units, inverse_units, inverse_squares), goals) in rows {
                 let treatment = Treatment::from_parts(arm.as_deref(), held_out).unwrap();
                 let mut counts =
-                    Counts { exposures, propensity_units, inverse_units, goals: SortedMap::new() };
+                    Counts { exposures, propensity_units, inverse_units, inverse_squares, ..Counts::default() };
                 for (goal, (n, value_micros)) in goals {
-                    counts.add_goal(&GoalId::new(&goal).unwrap(), GoalCounts { n, value_micros: i128::from(value_micros) << 40 });
+                    counts.add_goal(&GoalId::new(&goal).unwrap(), GoalCounts { n, ..GoalCounts::of(value_micros) });
                 }
                 statistics.add(&SlotId::new(&slot).unwrap(), &treatment, &counts);
             }
@@ -252,7 +394,7 @@ mod tests {
         let arm = Treatment::Arm(ArmId::new("a").unwrap());
         let slot = SlotId::new("hero").unwrap();
         let mut counts = Counts::of_exposure(0.5);
-        counts.add_goal(&GoalId::new("buy").unwrap(), GoalCounts { n: 1, value_micros: -2_500_000 });
+        counts.add_goal(&GoalId::new("buy").unwrap(), GoalCounts::of(-2_500_000));
         statistics.add(&slot, &arm, &counts);
         statistics.add(&slot, &Treatment::Holdout, &Counts::of_exposure(1.0));
         statistics.refuse(Refusal::Forged, 3);
@@ -265,12 +407,13 @@ mod tests {
             "counts": [
                 {
                     "slot": "hero", "arm": "a", "exposures": 1,
-                    "propensity_units": "2147483648", "inverse_units": "8589934592",
-                    "goals": [{ "goal": "buy", "n": 1, "value_micros": "-2500000" }]
+                    "propensity_units": "2147483648", "inverse_units": "8589934592", "inverse_squares": "17179869184",
+                    "goals": [{ "goal": "buy", "n": 1, "value_micros": "-2500000", "square_micros": "6250000000000" }]
                 },
                 {
                     "slot": "hero", "held_out": true, "exposures": 1,
-                    "propensity_units": "4294967296", "inverse_units": "4294967296", "goals": []
+                    "propensity_units": "4294967296", "inverse_units": "4294967296", "inverse_squares": "4294967296",
+                    "goals": []
                 }
             ],
             "refused": { "forged": 3 },
@@ -292,7 +435,7 @@ mod tests {
         let goal = GoalId::new("buy").unwrap();
         for value_micros in [i128::MIN, i128::MAX] {
             let mut counts = Counts { propensity_units: u128::MAX, exposures: u64::MAX, ..Counts::default() };
-            counts.add_goal(&goal, GoalCounts { n: u64::MAX, value_micros });
+            counts.add_goal(&goal, GoalCounts { n: u64::MAX, value_micros, square_micros: value_micros });
             let mut statistics = Statistics::default();
             statistics.add(&SlotId::new("hero").unwrap(), &Treatment::Untouched, &counts);
             let bytes = statistics.to_bytes();

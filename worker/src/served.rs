@@ -173,6 +173,7 @@ impl<'s> Served<'s> {
             flags,
             candidates: choice.candidates.clone(),
             shards: snapshot.shards,
+            basis: Basis::default(),
         })
     }
 

@@ -36,6 +36,7 @@ fn decided() -> (Vec<u8>, Receipt) {
         flags: Flags::default(),
         candidates: choice.candidates.clone(),
         shards: 1,
+        basis: Basis::default(),
     };
     (bytes, receipt)
 }

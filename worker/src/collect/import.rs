@@ -47,6 +47,7 @@ pub fn event(line: &Value, kind: Kind, known: &Known) -> Result<Event, Refusal> 
         flags: Flags::default().with_imported(true),
         candidates: Candidates::All,
         shards: 1,
+        basis: Basis::default(),
     };
     match kind {
         Kind::Exposure => Ok(Event::exposure(&receipt, None)),

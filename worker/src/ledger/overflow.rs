@@ -78,6 +78,7 @@ mod tests {
             flags: Flags::default().with_shared(true),
             candidates: Candidates::All,
             shards: 64,
+            basis: Basis::default(),
         };
         let id = edgeloom::event::EventId(n.to_le_bytes());
         Event::reward(&receipt, &GoalId::new(&longest()).unwrap(), -MAX_VALUE, Some(id)).unwrap()

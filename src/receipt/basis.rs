@@ -1,0 +1,135 @@
+//! What learning needs to know of a decision beside its arm: it travels in the receipt, so that a reward meets the same facts as
+//! its exposure, however late it comes. It counts nothing.
+//!
+//! ```text
+//! bytes    what
+//! 1        1 = has features, 2 = has a period, 4 = has a shadow; other bits are 0, and at least one is set
+//! 0–262    features, see `Codes`
+//! 0–3      hours of a period, LEB128, at least 1
+//! 0–65     arm of the shadow: length and text
+//! ```
+
+use crate::bandit::codes::Codes;
+use crate::bytes::{Reader, put_text, put_varint};
+use crate::id::{ArmId, MAX_ID_BYTES};
+use crate::seed::HOUR_MILLIS;
+use std::num::NonZeroU16;
+
+const HAS_FEATURES: u8 = 1;
+const HAS_PERIOD: u8 = 2;
+const HAS_SHADOW: u8 = 4;
+
+/// What learning needs of a decision beside its arm.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Basis {
+    /// The features a contextual policy decided with.
+    pub features: Option<Codes>,
+    /// Hours that are counted together, where the slot tells old from new; `None` counts for all time at once.
+    pub period_hours: Option<NonZeroU16>,
+    /// What a challenger in shadow mode would have chosen.
+    pub shadow: Option<ArmId>,
+}
+
+impl Basis {
+    /// Most bytes of the stored form.
+    pub(crate) const MAX_BYTES: usize = 1 + Codes::MAX_BYTES + 3 + 1 + MAX_ID_BYTES;
+
+    /// The period of a time, numbered since the epoch.
+    pub(crate) fn period(&self, time_millis: u64) -> Option<Period> {
+        let hours = self.period_hours?.get();
+        // Even periods of an hour fit until the year 490,000.
+        let index = u32::try_from(time_millis / HOUR_MILLIS / u64::from(hours)).unwrap_or(u32::MAX);
+        Some(Period { hours, index })
+    }
+
+    /// Appends the stored form.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let bit = |has: bool, bit: u8| if has { bit } else { 0 };
+        out.push(
+            bit(self.features.is_some(), HAS_FEATURES)
+                | bit(self.period_hours.is_some(), HAS_PERIOD)
+                | bit(self.shadow.is_some(), HAS_SHADOW),
+        );
+        if let Some(features) = &self.features {
+            features.write(out);
+        }
+        if let Some(hours) = self.period_hours {
+            put_varint(out, u64::from(hours.get()));
+        }
+        if let Some(shadow) = &self.shadow {
+            put_text(out, shadow.as_str());
+        }
+    }
+
+    /// Reads the stored form; `None` for everything that `write` would not write, and for a basis of nothing.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let shape = reader.byte()?;
+        let has = |bit: u8| shape & bit != 0;
+        (shape != 0 && shape & !(HAS_FEATURES | HAS_PERIOD | HAS_SHADOW) == 0).then_some(())?;
+        Some(Self {
+            features: if has(HAS_FEATURES) { Some(Codes::read(reader)?) } else { None },
+            period_hours: if has(HAS_PERIOD) {
+                Some(NonZeroU16::new(u16::try_from(reader.varint()?).ok()?)?)
+            } else {
+                None
+            },
+            shadow: if has(HAS_SHADOW) { Some(ArmId::new(reader.text()?).ok()?) } else { None },
+        })
+    }
+}
+
+/// A run of hours, counted since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Period {
+    /// How many hours it has.
+    pub hours: u16,
+    /// Which one it is.
+    pub index: u32,
+}
+
+impl Period {
+    /// When it ends, milliseconds since the epoch.
+    #[must_use]
+    pub fn end_millis(&self) -> u64 {
+        HOUR_MILLIS * u64::from(self.hours) * (u64::from(self.index) + 1)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::bandit::codes::tests::codes;
+    use proptest::prelude::*;
+
+    prop_compose! {
+        /// Any basis.
+        pub(crate) fn basis()(
+            features in prop::option::of(codes()),
+            hours: u16,
+            shadow in prop::option::of("[A-Za-z0-9_.-]{1,64}"),
+        ) -> Basis {
+            let shadow = shadow.map(|arm| ArmId::new(&arm).unwrap());
+            Basis { features, period_hours: NonZeroU16::new(hours), shadow }
+        }
+    }
+
+    #[test]
+    fn a_period_is_told_from_the_time_of_the_decision() {
+        let daily = Basis { period_hours: NonZeroU16::new(24), ..Basis::default() };
+        let period = daily.period(3 * 86_400_000 + 5).unwrap();
+        assert_eq!((period.index, period.end_millis()), (3, 4 * 86_400_000));
+        assert_eq!(Basis::default().period(5), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_stored_form_is_read_back(basis in basis()) {
+            let mut bytes = Vec::new();
+            basis.write(&mut bytes);
+            prop_assert!(bytes.len() <= Basis::MAX_BYTES);
+            let mut reader = Reader::new(&bytes);
+            let read = Basis::read(&mut reader);
+            prop_assert_eq!(read, (basis != Basis::default()).then_some(basis));
+        }
+    }
+}
