@@ -90,6 +90,17 @@ pub const BUILT_IN: [&str; 8] =
     ["path", "query", "referrer", "country", "language", "device", "hour", "weekday"];
 
 impl Context {
+    /// The value a feature reads: an attribute, or with dots in its name a part of one, as in `query.campaign`.
+    #[must_use]
+    pub fn feature(&self, name: &str) -> Option<Value> {
+        let mut parts = name.split('.');
+        let mut value = self.attribute(parts.next().unwrap_or_default())?;
+        for part in parts {
+            value = value.get_mut(part)?.take();
+        }
+        Some(value)
+    }
+
     /// The value a condition sees under a name: a built-in fact, else an attribute of the site.
     ///
     /// `hour` is 0–23 UTC, `weekday` 1 (Monday) – 7 (Sunday) UTC; a missing fact is `None`.

@@ -1,12 +1,13 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
-use crate::bandit::{Pick, Prepared};
+use crate::bandit::{Codes, Pick};
 use crate::context::Context;
 use crate::id::{BlockId, DecisionId, SnapshotVersion};
-use crate::receipt::Candidates;
-use crate::seed::{Purpose, Seed, hash};
-use crate::snapshot::{Arm, Slot, Snapshot};
+use crate::receipt::{Basis, Candidates};
+use crate::seed::{Purpose, Seed};
+use crate::snapshot::{Arm, Draw, Slot, Snapshot};
+use crate::split::fraction;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,12 +42,16 @@ pub struct Choice {
     pub slot: usize,
     /// Position of the arm in the slot; `None` is the page as it is.
     pub arm: Option<usize>,
-    /// P(this arm, given context and snapshot), in (0, 1].
+    /// In the holdout, the arm that would have been shown.
+    pub ghost: Option<usize>,
+    /// P(this arm or ghost, given context and snapshot), in (0, 1].
     pub propensity: f64,
     /// Why.
     pub reason: Reason,
     /// The arms that were eligible.
     pub candidates: Candidates,
+    /// What learning needs to know beside the arm.
+    pub basis: Basis,
 }
 
 /// The outcome for one page.
@@ -74,30 +79,36 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     // to wait at each for an answer that it can't foresee.
     let mut choices = Vec::with_capacity(snapshot.slots.len());
     for (position, slot) in snapshot.slots_on(&context.path) {
-        let is_addressed = in_audience(slot.audience) && takes_part(slot, seed);
+        let is_addressed = in_audience(slot.audience) && takes_part(slot, context.time_millis, seed);
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }
     let mut shown: Vec<&BlockId> = Vec::new();
     for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
         let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
+        let is_eligible = |arm: &Arm| {
+            in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
+        };
         let candidates = if slot.partial {
-            let eligible = |arm: &Arm| {
-                in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
-            };
-            Candidates::of(slot.arms.iter().map(eligible))
+            Candidates::of(slot.arms.iter().map(|arm| !arm.is_shadow && is_eligible(arm)))
         } else {
             Candidates::All
         };
-        // Whoever could not be shown anything is on neither side of the comparison.
-        let choice = match held_out {
-            true if can_choose(slot, &candidates) => untouched(outcome.slot, Reason::Holdout),
-            true => untouched(outcome.slot, Reason::Default),
-            false => choose(outcome.slot, slot, candidates, seed),
-        };
-        if let Some(block) = choice.arm.and_then(|a| slot.arms.get(a)).and_then(|arm| arm.block.as_ref()) {
-            shown.push(block);
-        }
+        let codes = slot.chooser.codes(context);
+        let challenge = slot.challenger.as_ref();
+        let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
+        let shadow = challenge.and_then(|challenger| {
+            let eligible: Vec<usize> = positions(slot, |arm| is_eligible(arm));
+            let draw = Draw::new(seed, slot.id.as_str(), &challenger.policy);
+            let pick = challenger.choose(&slot.options, &eligible, &draw, codes.as_ref())?;
+            slot.arms.get(pick.arm).map(|arm| arm.id.clone())
+        });
+        let view = View { seed, codes: codes.as_ref(), is_held_out: held_out || is_held_out_of(slot, seed) };
+        let choice = choose(outcome.slot, slot, candidates, view);
+        // A ghost takes its block from later slots, too: both sides of the comparison have the same candidates.
+        let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
+        shown.extend(taken.and_then(|arm| arm.block.as_ref()));
         *outcome = choice;
+        outcome.basis = Basis { features: codes, period_hours: slot.period_hours, shadow };
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
 }
@@ -107,56 +118,65 @@ pub(crate) fn is_held_out(snapshot: &Snapshot, seed: &Seed) -> bool {
     snapshot.holdout.as_ref().is_some_and(|holdout| holdout.holds(seed.unit))
 }
 
-fn can_choose(slot: &Slot, candidates: &Candidates) -> bool {
-    match candidates {
-        Candidates::All => true,
-        some => slot.policy.among(&members_of(slot, some)).is_some(),
-    }
+/// Whether a seed falls into the holdout of this slot alone.
+pub(crate) fn is_held_out_of(slot: &Slot, seed: &Seed) -> bool {
+    slot.holdout.as_ref().is_some_and(|holdout| holdout.holds(seed.unit))
 }
 
-fn members_of(slot: &Slot, candidates: &Candidates) -> Vec<usize> {
-    (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect()
+fn positions(slot: &Slot, is_in: impl Fn(&Arm) -> bool) -> Vec<usize> {
+    slot.arms.iter().enumerate().filter(|(_, arm)| is_in(arm)).map(|(position, _)| position).collect()
 }
 
-fn takes_part(slot: &Slot, seed: &Seed) -> bool {
-    slot.rollout.as_ref().is_none_or(|rollout| rollout.includes(seed.unit))
+fn takes_part(slot: &Slot, time_millis: u64, seed: &Seed) -> bool {
+    let share = slot.schedule.share_at(time_millis);
+    // A share that grows keeps everybody who was in: each unit has one number, whatever the share is.
+    (share >= 1.0 || fraction(Purpose::Rollout, slot.id.as_str(), seed.unit) < share)
         && slot.layer.as_ref().is_none_or(|part| part.includes(seed.unit))
 }
 
 const fn untouched(slot: usize, reason: Reason) -> Choice {
-    Choice { slot, arm: None, propensity: 1.0, reason, candidates: Candidates::All }
+    let basis = Basis { features: None, period_hours: None, shadow: None };
+    Choice { slot, arm: None, ghost: None, propensity: 1.0, reason, candidates: Candidates::All, basis }
 }
 
-/// The choice among some candidates: a function of slot, candidates and seed alone, so that it can be replayed.
+/// What a choice is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'v> {
+    pub(crate) seed: &'v Seed,
+    /// What a contextual policy sees.
+    pub(crate) codes: Option<&'v Codes>,
+    /// Whether the choice is only noted.
+    pub(crate) is_held_out: bool,
+}
+
+/// The choice among some candidates: a function of slot, candidates and view alone, so that it can be replayed.
 ///
-/// All arms: prepared with the snapshot, nanoseconds. A part of them: the chance to be best is computed anew for
-/// just these (some 0.1 ms for four arms), so that the propensity stays exact.
-pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, seed: &Seed) -> Choice {
-    match pick(slot, &candidates, seed) {
-        Some(Pick { arm, propensity }) => {
-            let reason = if propensity < 1.0 { Reason::Split } else { Reason::Static };
-            Choice { slot: position, arm: Some(arm), propensity, reason, candidates }
-        }
-        None => Choice { candidates, ..untouched(position, Reason::Default) },
-    }
+/// Whoever could not be shown anything is on neither side of the comparison with the holdout.
+pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, view: View<'_>) -> Choice {
+    let Some(Pick { arm, propensity }) = pick(slot, &candidates, &view) else {
+        return Choice { candidates, ..untouched(position, Reason::Default) };
+    };
+    let (arm, ghost) = if view.is_held_out { (None, Some(arm)) } else { (Some(arm), None) };
+    let reason = match propensity {
+        _ if view.is_held_out => Reason::Holdout,
+        propensity if propensity < 1.0 => Reason::Split,
+        _ => Reason::Static,
+    };
+    Choice { arm, ghost, propensity, candidates, ..untouched(position, reason) }
 }
 
-fn pick(slot: &Slot, candidates: &Candidates, seed: &Seed) -> Option<Pick> {
-    let draws = slot.policy.is_per_view();
-    let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.id.as_str().as_bytes()]) } else { 0 };
+fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Pick> {
+    if slot.tripped.is_some() {
+        let baseline = slot.chooser.policy.shape.limits().baseline;
+        let arm = baseline.filter(|arm| candidates.contains(*arm) && *arm < slot.arms.len())?;
+        return Some(Pick { arm, propensity: 1.0 });
+    }
+    let draw = Draw::new(view.seed, slot.id.as_str(), &slot.chooser.policy);
     if *candidates == Candidates::All {
-        return Some(slot.prepared.choose(seed.unit, view));
+        return slot.chooser.choose_of_all(&slot.options, &draw, view.codes);
     }
-    let members = members_of(slot, candidates);
-    let pick = prepared_for(slot, &members)?.choose(seed.unit, view);
-    Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
-}
-
-/// The slot's rule over a part of its arms; `None` when none is left, or when the fixed one is not among them.
-fn prepared_for(slot: &Slot, members: &[usize]) -> Option<Prepared> {
-    let options: Vec<_> = members.iter().filter_map(|m| slot.arms.get(*m)).map(Arm::as_option).collect();
-    let (kind, shape) = slot.policy.among(members)?;
-    Prepared::new(kind, &shape, &options, None).ok()
+    let members: Vec<usize> = (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect();
+    slot.chooser.choose(&slot.options, &members, &draw, view.codes)
 }
 
 #[cfg(test)]

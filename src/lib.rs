@@ -91,6 +91,7 @@ pub mod measure;
 pub mod pattern;
 pub mod receipt;
 pub mod replay;
+pub mod schedule;
 pub mod seed;
 mod selector;
 pub mod slot;
@@ -98,6 +99,7 @@ pub mod snapshot;
 pub mod sorted;
 pub mod split;
 pub mod statistics;
+pub mod value;
 pub mod wire;
 
 pub use serde_json::Value;

@@ -1,6 +1,6 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
-use crate::decide::{Choice, Reason, choose, is_held_out};
+use crate::decide::{Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::Receipt;
 use crate::seed::{Seed, unit_of_view};
@@ -73,18 +73,13 @@ pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayEr
         decision: receipt.decision,
         shared: receipt.flags.shared(),
     };
-    let choice = if is_held_out(snapshot, &seed) {
-        Choice {
-            slot: position,
-            arm: None,
-            propensity: 1.0,
-            reason: Reason::Holdout,
-            candidates: receipt.candidates.clone(),
-        }
-    } else {
-        choose(position, slot, receipt.candidates.clone(), &seed)
+    let view = View {
+        seed: &seed,
+        codes: receipt.basis.features.as_ref(),
+        is_held_out: is_held_out(snapshot, &seed) || is_held_out_of(slot, &seed),
     };
-    let arm = choice.arm.and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);
+    let choice = choose(position, slot, receipt.candidates.clone(), view);
+    let arm = choice.arm.or(choice.ghost).and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);
     if arm != receipt.arm.as_ref() {
         return Err(ReplayError::OtherArm { replayed: arm.map(ToString::to_string) });
     }

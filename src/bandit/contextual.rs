@@ -28,9 +28,10 @@ pub struct Contender {
 /// correlated, and drawing one set of coefficients would be another policy, which explores a little less; its propensities are
 /// orthant probabilities that have no exact form. This one's are exact.
 /// ```
-/// use edgeloom::bandit::{Contender, Contextual, Limits, Score};
+/// use edgeloom::bandit::{Contender, Contextual, Largest, Limits, Score};
 ///
-/// let policy = Contextual::new(Limits { exploration_floor: 0.05, ..Limits::NONE });
+/// let largest = Largest::new();
+/// let policy = Contextual::new(&largest, Limits { exploration_floor: 0.05, ..Limits::NONE });
 /// let contender = |mean, salt| Contender { score: Score::new(mean, 0.01), salt, exposures: 500 };
 /// let contenders = [contender(0.04, 0x5eed), contender(0.06, 0xfeed)];
 /// let visitor = 7;
@@ -38,18 +39,18 @@ pub struct Contender {
 /// assert_eq!(Some(pick), policy.choose(&contenders, visitor));
 /// assert!((pick.propensity - policy.shares(&contenders)[pick.arm]).abs() < 1e-10);
 /// ```
-#[derive(Debug)]
-pub struct Contextual {
+#[derive(Debug, Clone, Copy)]
+pub struct Contextual<'l> {
+    largest: &'l Largest,
     limits: Limits,
-    largest: Largest,
 }
 
-impl Contextual {
+impl<'l> Contextual<'l> {
     /// A policy with these limits, which are [fitted](Limits::fitted) to the contenders of each request; a baseline is a position
-    /// among them. Making one costs some ten microseconds, so keep it.
+    /// among them.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
-        Self { limits, largest: Largest::new() }
+    pub const fn new(largest: &'l Largest, limits: Limits) -> Self {
+        Self { largest, limits }
     }
 
     /// The choice for a unit, a 64-bit hash: of the visitor, who keeps the arm as long as scores and context stay, or of the view.
@@ -150,6 +151,12 @@ mod tests {
     use crate::bandit::scorer::FeatureVector;
     use crate::bandit::{BetaPosterior, p_best};
     use proptest::prelude::*;
+    use std::sync::OnceLock;
+
+    fn largest() -> &'static Largest {
+        static MADE: OnceLock<Largest> = OnceLock::new();
+        MADE.get_or_init(Largest::new)
+    }
 
     fn salt(arm: usize) -> u64 {
         hash(Purpose::Assign, &[b"slot", &arm.to_le_bytes()])
@@ -200,7 +207,7 @@ mod tests {
     #[test]
     fn frequencies_over_two_hundred_thousand_decisions_are_the_propensities() {
         for (k, limits) in policies().into_iter().enumerate() {
-            let policy = Contextual::new(limits);
+            let policy = Contextual::new(largest(), limits);
             for context in 0..4_u32 {
                 // Four contexts with scores of their own, 10,000 units each: 200,000 decisions in all.
                 let shift = 0.004 * f64::from(context);
@@ -215,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_wrong_propensity_would_be_found() {
-        let policy = Contextual::new(Limits::NONE);
+        let policy = Contextual::new(largest(), Limits::NONE);
         let other = contenders(&PAIRS.map(|(mean, sd)| (mean, 1.2 * sd)));
         let (odds, shares) = (policy.odds(&other).unwrap(), policy.shares(&contenders(&PAIRS)));
         let mut counts = [0.0; 4];
@@ -230,7 +237,7 @@ mod tests {
     #[test]
     fn what_is_logged_is_what_the_shares_say() {
         for limits in policies() {
-            let (policy, contenders) = (Contextual::new(limits), contenders(&PAIRS));
+            let (policy, contenders) = (Contextual::new(largest(), limits), contenders(&PAIRS));
             let shares = policy.shares(&contenders);
             assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             for unit in 0..50 {
@@ -242,9 +249,9 @@ mod tests {
 
     #[test]
     fn burn_in_is_uniform_and_points_are_certain() {
-        let policy = Contextual::new(Limits { burn_in: 101, ..Limits::NONE });
+        let policy = Contextual::new(largest(), Limits { burn_in: 101, ..Limits::NONE });
         assert_eq!(policy.shares(&contenders(&PAIRS)), [0.25; 4]);
-        let policy = Contextual::new(Limits::NONE);
+        let policy = Contextual::new(largest(), Limits::NONE);
         let points = contenders(&[(1.0, 0.0), (2.0, 0.0), (2.0, 0.0)]);
         for unit in 0..50 {
             assert_eq!(policy.choose(&points, unit), Some(Pick { arm: 1, propensity: 1.0 }));
@@ -255,7 +262,7 @@ mod tests {
 
     #[test]
     fn an_arm_that_leaves_moves_only_its_own_units() {
-        let policy = Contextual::new(Limits::NONE);
+        let policy = Contextual::new(largest(), Limits::NONE);
         let all = contenders(&PAIRS);
         for unit in 0..2_000 {
             let (before, after) =
@@ -287,7 +294,7 @@ mod tests {
     /// Share of the last quarter of views in which the better arm was shown.
     fn learn(score: impl Fn(&[Moments; 2], &FeatureVector) -> Vec<Contender>, n_features: usize) -> f64 {
         let mut moments = [Moments::new(n_features), Moments::new(n_features)];
-        let (policy, mut generator) = (Contextual::new(Limits::NONE), Generator::new(2));
+        let (policy, mut generator) = (Contextual::new(largest(), Limits::NONE), Generator::new(2));
         let (mut good, n) = (0.0, 4_000_u32);
         for view in 0..n {
             let side = if generator.unit() < 0.5 { -1.0 } else { 1.0 };
@@ -336,7 +343,7 @@ mod tests {
         let prior = NormalPosterior::new(&[0.0; 4], &[1.0; 4]).unwrap();
         let learned = Noise::Learned { shape: 2.0, scale: 0.1 };
         let scorer = moments.update(&prior, learned).unwrap().scorer().unwrap();
-        let policy = Contextual::new(Limits::NONE);
+        let policy = Contextual::new(largest(), Limits::NONE);
         for (taste, best) in [(0.8, 0), (-0.8, 1)] {
             let contender = |colour: f64| Contender {
                 score: scorer.score(&vector(taste).crossed(&vector(colour))),
@@ -365,7 +372,7 @@ mod tests {
                 baseline_share: baseline,
                 burn_in: 0,
             };
-            let (policy, contenders) = (Contextual::new(limits), contenders(&pairs));
+            let (policy, contenders) = (Contextual::new(largest(), limits), contenders(&pairs));
             let (pick, shares) = (policy.choose(&contenders, unit).unwrap(), policy.shares(&contenders));
             prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
             prop_assert!(pick.propensity > 0.0 && (pick.propensity - shares[pick.arm]).abs() < 1e-9);
@@ -375,7 +382,7 @@ mod tests {
         fn permuting_arms_permutes_choices_and_propensities(
             pairs in prop::collection::vec((0.0..1.0_f64, 0.01..1.0_f64), 2..8), turn in 0_usize..8, unit: u64
         ) {
-            let policy = Contextual::new(Limits { exploration_floor: 0.01, ..Limits::NONE });
+            let policy = Contextual::new(largest(), Limits { exploration_floor: 0.01, ..Limits::NONE });
             let ahead = contenders(&pairs);
             let (mut turned, turn) = (ahead.clone(), turn % pairs.len());
             turned.rotate_left(turn);

@@ -167,6 +167,29 @@ impl Features {
         Ok(Self { list, n_columns })
     }
 
+    /// Hash of the declarations: sums that were counted with others don't fit.
+    #[must_use]
+    pub fn set(&self) -> u32 {
+        let mut text = Vec::new();
+        for Feature { name, kind } in &self.list {
+            let mut part = |bytes: &[u8]| {
+                text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                text.extend_from_slice(bytes);
+            };
+            part(name.as_bytes());
+            match kind {
+                FeatureKind::Number { mean, scale } => {
+                    part(&[mean.to_le_bytes(), scale.to_le_bytes()].concat())
+                }
+                FeatureKind::Boolean => part(b"boolean"),
+                FeatureKind::OneOf(words) => words.iter().for_each(|word| part(word.as_bytes())),
+                FeatureKind::Hashed { columns } => part(&columns.to_le_bytes()),
+            }
+        }
+        // The upper half: 32 bits are enough to tell the few sets apart that a site has ever had.
+        (hash(Purpose::Feature, &[&text]) >> 32) as u32
+    }
+
     /// Number of columns, the intercept included.
     #[must_use]
     pub fn n_columns(&self) -> usize {

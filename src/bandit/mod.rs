@@ -16,6 +16,7 @@
 //! events ──Moments, Tally──> sums ──update──> NormalPosterior ──scorer──> Scorer
 //! ```
 
+pub mod belief;
 pub mod codes;
 pub mod contextual;
 pub mod contrast;
@@ -38,6 +39,7 @@ pub mod scorer;
 pub mod shape;
 mod triangle;
 
+pub use belief::{Belief, chances};
 pub use codes::Codes;
 pub use contextual::{Contender, Contextual};
 pub use contrast::Contrast;

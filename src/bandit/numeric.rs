@@ -53,6 +53,16 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// Sums that were counted elsewhere: `n` values ≥ 0, rounded to a whole number, their sum and that of their squares.
+    #[must_use]
+    pub fn of(n: f64, sum: f64, squares: f64) -> Self {
+        Self {
+            n: libm::round(n) as u64,
+            micros: libm::round(sum * ONE) as i128,
+            squares: libm::round(squares * (ONE * ONE)) as i128,
+        }
+    }
+
     /// Counts one value in ±[`MAX_VALUE`], rounded to millionths.
     ///
     /// # Errors

@@ -1,10 +1,8 @@
 //! A policy made ready: all that is slow happens once per snapshot, a choice takes nanoseconds, allocates
 //! nothing and comes with its exact propensity. Where units and views come from is the caller's business.
 
-use crate::bandit::posterior::BetaPosterior;
-use crate::bandit::propensity::p_best;
+use crate::bandit::belief::{Belief, Draws, chances};
 use crate::bandit::rendezvous::{self, Clock};
-use crate::bandit::sampler::Sampler;
 use crate::bandit::shape::{Mixture, Shape};
 use crate::seed::Generator;
 use std::fmt;
@@ -32,8 +30,8 @@ pub enum PolicyKind {
 /// What the policy knows of one arm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arm {
-    /// Belief about its reward rate.
-    pub posterior: BetaPosterior,
+    /// Belief about its reward rate or its worth.
+    pub belief: Belief,
     /// Hash of slot and arm, kept for life: it decides which units are the arm's.
     pub salt: u64,
     /// How often it was shown; for the burn-in only.
@@ -103,9 +101,9 @@ enum Way {
 /// A policy over a fixed list of arms, ready to choose.
 ///
 /// ```
-/// use edgeloom::bandit::{Arm, Assignment, BetaPosterior, Limits, PolicyKind, Prepared, Shape};
+/// use edgeloom::bandit::{Arm, Assignment, Belief, BetaPosterior, Limits, PolicyKind, Prepared, Shape};
 /// let arm = |salt, rewards| {
-///     Arm { posterior: BetaPosterior::UNTOUCHED.after(500, rewards), salt, exposures: 500 }
+///     Arm { belief: Belief::Rate(BetaPosterior::UNTOUCHED.after(500, rewards)), salt, exposures: 500 }
 /// };
 /// let shape = Shape::new(Limits { exploration_floor: 0.05, ..Limits::NONE }, 2)?;
 /// let kind = PolicyKind::Thompson(Assignment::Sticky);
@@ -125,8 +123,8 @@ pub struct Prepared {
 impl Prepared {
     /// Makes a policy ready for a list of arms.
     ///
-    /// `weights` are the P(best) of these very posteriors where they were published (per view, draws from the
-    /// posteriors must have the propensity that is logged); `None` computes them where the policy needs them:
+    /// `weights` are the P(best) of these very beliefs where they were published (per view, draws from the
+    /// beliefs must have the propensity that is logged); `None` computes them where the policy needs them:
     /// some tens of microseconds for four arms, a few milliseconds for a hundred.
     ///
     /// When an audience removes arms, the rest is a list of its own: prepare that with `None`, since P(best)
@@ -158,7 +156,7 @@ impl Prepared {
         let weights = match weights {
             _ if even => vec![1.0 / n_arms as f64; n_arms],
             Some(weights) => distribution(weights, n_arms).ok_or(PolicyError::Weights)?,
-            None => p_best(&arms.iter().map(|arm| arm.posterior).collect::<Vec<_>>()),
+            None => chances(&arms.iter().map(|arm| arm.belief).collect::<Vec<_>>()),
         };
         let mixture = shape.mixture(&weights);
         let shares = shape.shares(&mixture, &weights);
@@ -199,22 +197,20 @@ struct PerView {
     thompson: f64,
     uniform: f64,
     baseline: usize,
-    samplers: Vec<Sampler>,
-    /// Whether all draws can be compared as odds, which are quicker than logits.
-    ordinary: bool,
+    n_arms: usize,
+    draws: Draws,
 }
 
 impl PerView {
     fn new(mixture: Mixture, shape: &Shape, arms: &[Arm], even: bool) -> Self {
-        let samplers: Vec<Sampler> = arms.iter().map(|arm| Sampler::new(&arm.posterior)).collect();
         // Even weights are drawn as such: draws from the posteriors would follow others.
         let thompson = if even { 0.0 } else { mixture.thompson };
         Self {
             thompson,
             uniform: 1.0 - mixture.baseline,
             baseline: shape.limits().baseline.unwrap_or(0),
-            ordinary: samplers.iter().all(Sampler::is_ordinary),
-            samplers,
+            n_arms: arms.len(),
+            draws: Draws::new(arms.iter().map(|arm| arm.belief)),
         }
     }
 
@@ -223,26 +219,12 @@ impl PerView {
         let mut generator = Generator::new(view);
         let component = generator.unit();
         if component < self.thompson {
-            return self.best_draw(shares, &mut generator);
+            return self.draws.best(shares, &mut generator);
         }
         if component < self.uniform {
-            let n_arms = self.samplers.len();
-            return ((generator.unit() * n_arms as f64) as usize).min(n_arms.saturating_sub(1));
+            return ((generator.unit() * self.n_arms as f64) as usize).min(self.n_arms.saturating_sub(1));
         }
         self.baseline
-    }
-
-    /// The arm with the largest draw; ties go to the arm that comes first.
-    fn best_draw(&self, shares: &[f64], generator: &mut Generator) -> usize {
-        let mut best = (f64::NEG_INFINITY, 0);
-        for (arm, (sampler, share)) in self.samplers.iter().zip(shares).enumerate() {
-            let draw = if self.ordinary { sampler.odds(generator) } else { sampler.logit(generator) };
-            // An arm below 1e-17 has the share 0: a choice of it could not be divided by its propensity.
-            if draw > best.0 && *share > 0.0 {
-                best = (draw, arm);
-            }
-        }
-        best.1
     }
 }
 
@@ -256,13 +238,14 @@ fn distribution(weights: &[f64], n_arms: usize) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bandit::posterior::BetaPosterior;
     use crate::bandit::shape::Limits;
     use crate::seed::{Purpose, hash};
     use proptest::prelude::*;
 
     fn arms(shapes: &[(f64, f64)]) -> Vec<Arm> {
         let arm = |(k, &(a, b)): (usize, &(f64, f64))| Arm {
-            posterior: BetaPosterior::new(a, b).unwrap(),
+            belief: Belief::Rate(BetaPosterior::new(a, b).unwrap()),
             salt: hash(Purpose::Assign, &[b"slot", &k.to_le_bytes()]),
             exposures: 1_000,
         };

@@ -97,6 +97,25 @@ impl BetaPosterior {
         }
     }
 
+    /// The belief after what counts with weights, as where old observations fade: sums of weights ≥ 0. Rewards beyond the
+    /// exposures are not counted; the parameters stop at [`MAX_SHAPE`].
+    #[must_use]
+    pub fn after_weighed(&self, exposures: f64, rewards: f64) -> Self {
+        let held = |sum: f64| if sum > 0.0 { sum } else { 0.0 };
+        let exposures = held(exposures);
+        let rewards = held(rewards).min(exposures);
+        Self {
+            alpha: (self.alpha + rewards).min(MAX_SHAPE),
+            beta: (self.beta + (exposures - rewards)).min(MAX_SHAPE),
+        }
+    }
+
+    /// Variance of the rate: mean · (1 − mean) / (α + β + 1).
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        self.mean() * (1.0 - self.mean()) / (self.alpha + self.beta + 1.0)
+    }
+
     /// Expected rate, in (0, 1).
     #[must_use]
     pub fn mean(&self) -> f64 {

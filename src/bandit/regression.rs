@@ -116,10 +116,7 @@ impl NormalPosterior {
     ) -> Result<Self, RegressionError> {
         let (alpha, beta) = (posterior.alpha(), posterior.beta());
         let (mean, spread) = match scale {
-            Scale::Rate => {
-                let mean = posterior.mean();
-                (mean, mean * (1.0 - mean) / (alpha + beta + 1.0))
-            }
+            Scale::Rate => (posterior.mean(), posterior.variance()),
             // Mean and variance of the logarithm of a gamma variable are digamma and trigamma of its shape.
             Scale::Logit => {
                 let ((a, b), (c, d)) = (polygammas(alpha), polygammas(beta));
@@ -156,6 +153,15 @@ impl NormalPosterior {
     /// Precision that is not positive definite.
     pub fn scorer(&self) -> Result<Scorer, RegressionError> {
         Ok(Scorer::new(&self.mean, &self.inverse()?))
+    }
+
+    /// What a scorer is made of, to be stored: the mean, and the rows of the factor one after the other. See
+    /// [`Scorer::of_parts`].
+    ///
+    /// # Errors
+    /// Precision that is not positive definite.
+    pub fn parts(&self) -> Result<(Vec<f64>, Vec<f64>), RegressionError> {
+        Ok((self.mean.clone(), self.inverse()?.rows().flatten().copied().collect()))
     }
 
     /// The inverse of the precision's Cholesky factor.

@@ -83,6 +83,15 @@ impl Scorer {
         Self { mean: FeatureVector::new(mean), factor: Factor::new(inverse) }
     }
 
+    /// From what was stored: the mean, and the rows of the factor one after the other, of one to as many entries as there are
+    /// coefficients. `None` where the lengths don't fit or something is no finite number.
+    #[must_use]
+    pub fn of_parts(mean: &[f64], factor: &[f64]) -> Option<Self> {
+        let fits = factor.len() == mean.len() * (mean.len() + 1) / 2;
+        let is_finite = mean.iter().chain(factor).all(|number| number.is_finite());
+        (fits && is_finite).then(|| Self::new(mean, &Triangle::of_rows(factor)))
+    }
+
     /// Expected coefficients, intercept first.
     #[must_use]
     pub fn mean(&self) -> &[f64] {

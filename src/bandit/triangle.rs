@@ -16,6 +16,16 @@ impl Triangle {
         Self(entries.iter().enumerate().map(row).collect())
     }
 
+    /// From the entries row by row; what is left over of the last row is dropped.
+    pub(super) fn of_rows(entries: &[f64]) -> Self {
+        let (mut rows, mut rest) = (Vec::new(), entries);
+        while let Some((row, after)) = rest.split_at_checked(rows.len() + 1) {
+            rows.push(row.to_vec());
+            rest = after;
+        }
+        Self(rows)
+    }
+
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -2,11 +2,12 @@
 //! Names are resolved to positions, texts to rules, patterns and markup, beliefs to shares, so that a decision looks nothing up
 //! by name. Warnings carry a JSON pointer into the configuration, for editors and the console.
 
-use super::policy::Policy;
+use super::experiment::{self, Experiment};
 use super::store::Stored;
+use super::terms::{self, ArmTerms};
 use super::{Arm, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::{Assignment, BetaPosterior, Limits, LimitsError, PolicyKind, Prepared, Shape};
+use crate::bandit::{Belief, BetaPosterior};
 use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
@@ -14,7 +15,7 @@ use crate::pattern::Pattern;
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
-use crate::split::{Holdout, LayerPart, Rollout};
+use crate::split::{Holdout, LayerPart};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -24,8 +25,10 @@ const MAX_SLOTS: usize = 1_000;
 const MAX_ARMS: usize = 1_000;
 /// Longest life of a page that only the configuration states: a mistake there is over within a day.
 const MAX_LIFE_SECONDS: u32 = 86_400;
-/// Exposures per arm before the policy may prefer one, unless configured.
-const BURN_IN: u64 = 100;
+/// Largest cost of showing an arm, and of its margin, either way.
+const MAX_MARGIN: f64 = 10.0;
+/// Share of visitors that is held out, unless configured: without a control group nobody knows what was earned.
+pub const DEFAULT_HOLDOUT: f64 = 0.05;
 
 /// How long after a decision its events count, hours, unless configured.
 pub const DEFAULT_WINDOW_HOURS: u32 = 72;
@@ -84,7 +87,9 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
     let config = &stored.published.config;
     let mut compiler = Compiler { warnings: stored.warnings.clone(), ..Compiler::default() };
     compiler.audiences(&config.audiences);
-    compiler.goals(&config.goals);
+    let window_hours =
+        compiler.in_range("/ledger/window_hours", config.ledger.window_hours, DEFAULT_WINDOW_HOURS, 1, 336);
+    compiler.goals(&config.goals, window_hours);
     compiler.blocks(&config.blocks);
     let slots = compiler.slots(config, &stored.published.learned);
     let snapshot = Snapshot {
@@ -94,14 +99,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         site: compiler.site(&config.site),
         holdout: compiler.holdout(config.holdout.as_ref()),
         privacy: compiler.privacy(&config.privacy),
-        window_millis: HOUR_MILLIS
-            * u64::from(compiler.in_range(
-                "/ledger/window_hours",
-                config.ledger.window_hours,
-                DEFAULT_WINDOW_HOURS,
-                1,
-                336,
-            )),
+        window_millis: HOUR_MILLIS * u64::from(window_hours),
         shards: compiler.in_range("/ledger/shards", config.ledger.shards, 1, 1, 64),
         origins: compiler.origins(&config.ledger.origins),
         pages: compiler.pages(&config.pages),
@@ -136,7 +134,7 @@ struct Compiler {
 }
 
 /// Stops an item: its warning is noted, nothing of it is kept.
-type Item<T> = Result<T, Warning>;
+pub(super) type Item<T> = Result<T, Warning>;
 
 impl Compiler {
     fn error(&mut self, pointer: impl Into<String>, message: impl Display) {
@@ -155,8 +153,10 @@ impl Compiler {
     }
 
     fn holdout(&mut self, holdout: Option<&wire::Holdout>) -> Option<Holdout> {
-        let holdout = holdout?;
-        let made = Holdout::new(holdout.share, &holdout.salt);
+        let made = match holdout {
+            Some(holdout) => Holdout::new(holdout.share, &holdout.salt),
+            None => Holdout::new(DEFAULT_HOLDOUT, ""),
+        };
         self.note(made.map_err(|error| Warning::error("/holdout/share", error)))
     }
 
@@ -247,33 +247,37 @@ impl Compiler {
         made
     }
 
-    fn goals(&mut self, goals: &[wire::Goal]) {
+    fn goals(&mut self, goals: &[wire::Goal], window: u32) {
         for (i, goal) in goals.iter().enumerate() {
-            let made = self.goal(goal, &format!("/goals/{i}"));
+            let made = self.goal(goal, window, &format!("/goals/{i}"));
             let made = self.note(made);
             self.goals.extend(made);
         }
     }
 
-    fn goal(&self, goal: &wire::Goal, pointer: &str) -> Item<Goal> {
+    fn goal(&self, goal: &wire::Goal, window: u32, pointer: &str) -> Item<Goal> {
         let id = GoalId::new(&goal.id).map_err(|e| Warning::error(format!("{pointer}/id"), e))?;
         if self.goals.iter().any(|g| g.id == id) {
             return Err(Warning::error(format!("{pointer}/id"), twice("goal", &goal.id)));
         }
         let value = goal.value.unwrap_or(1.0);
-        if !(value.is_finite() && value.abs() <= crate::event::MAX_VALUE) {
+        let margin = goal.margin.unwrap_or(1.0);
+        for (name, found, most) in [("value", value, crate::event::MAX_VALUE), ("margin", margin, MAX_MARGIN)]
+        {
+            if !(found.is_finite() && found.abs() <= most) {
+                return Err(out_of_range(&format!("{pointer}/{name}"), found, most));
+            }
+        }
+        let window_hours = goal.window_hours.unwrap_or(window);
+        if !(1..=window).contains(&window_hours) {
             return Err(Warning::error(
-                format!("{pointer}/value"),
-                format_args!(
-                    "{} is out of range; hint: at most {} either way",
-                    Decimal(value),
-                    Decimal(crate::event::MAX_VALUE)
-                ),
+                format!("{pointer}/window_hours"),
+                format_args!("{window_hours} is out of range; hint: 1 to {window}, the window of the ledger"),
             ));
         }
         let path = goal.path.as_deref().map(Pattern::parse).transpose();
         let path = path.map_err(|e| Warning::error(format!("{pointer}/path"), e))?;
-        Ok(Goal { id, path, value })
+        Ok(Goal { id, path, value, window_millis: HOUR_MILLIS * u64::from(window_hours) })
     }
 
     fn blocks(&mut self, blocks: &[wire::Block]) {
@@ -304,10 +308,11 @@ impl Compiler {
             self.error("/slots", format_args!("{} slots; hint: {MAX_SLOTS} at most", config.slots.len()));
         }
         let mut slots: Vec<Slot> = Vec::new();
+        let nothing = wire::LearnedSlot::default();
         for (i, wire) in config.slots.iter().enumerate().take(MAX_SLOTS) {
             let pointer = format!("/slots/{i}");
-            let known = learned.iter().find(|l| l.slot == wire.id).map_or(&[][..], |l| &l.arms);
-            let made = self.slot(wire, known, &pointer, &slots);
+            let known = learned.iter().find(|l| l.slot == wire.id).unwrap_or(&nothing);
+            let made = self.slot((wire, &config.goals), known, &pointer, &slots);
             let made = self.note(made);
             slots.extend(made);
         }
@@ -329,8 +334,8 @@ impl Compiler {
     /// Everything a slot needs, or the one warning that stops it.
     fn slot(
         &mut self,
-        wire: &wire::Slot,
-        known: &[wire::LearnedArm],
+        (wire, goals): (&wire::Slot, &[wire::Goal]),
+        known: &wire::LearnedSlot,
         at: &str,
         before: &[Slot],
     ) -> Item<Slot> {
@@ -345,26 +350,43 @@ impl Compiler {
             paths.push(Pattern::parse(path).map_err(|e| Warning::error(format!("{at}/paths/{i}"), e))?);
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
-        let rollout = wire.rollout.map(|share| Rollout::new(share, id.as_str())).transpose();
-        let rollout = rollout.map_err(|e| Warning::error(format!("{at}/rollout"), e))?;
+        let schedule = experiment::schedule(wire, at)?;
+        let holdout = wire.holdout.as_ref().map(|part| Holdout::new(part.share, &part.salt)).transpose();
+        let holdout = holdout.map_err(|e| Warning::error(format!("{at}/holdout/share"), e))?;
         let layer = wire.layer.as_ref().map(|part| layer_part(part, at)).transpose()?;
-        let goal = self.goals.iter().position(|g| g.id.as_str() == wire.goal).ok_or_else(|| {
-            Warning::error(
-                format!("{at}/goal"),
-                format_args!("there is no goal '{}'; hint: define it under goals", wire.goal),
-            )
-        })?;
-        let arms = self.arms(wire, known, &id, at)?;
-        let policy = policy(&wire.policy, &arms, at)?;
-        let weights = published_weights(&arms, known);
-        let options: Vec<_> = arms.iter().map(Arm::as_option).collect();
-        let prepared = Prepared::new(policy.kind, &policy.shape, &options, weights.as_deref());
-        let prepared = prepared.map_err(|e| Warning::error(format!("{at}/policy"), e))?;
+        let goal = self.goal_named(&wire.goal, &format!("{at}/goal"))?;
+        for (i, name) in wire.also.iter().enumerate() {
+            let pointer = format!("{at}/also/{i}");
+            self.goal_named(name, &pointer)?;
+            if *name == wire.goal || wire.also.iter().take(i).any(|other| other == name) {
+                return Err(Warning::error(
+                    pointer,
+                    format_args!("goal '{name}' counts twice; hint: name it once"),
+                ));
+            }
+        }
+        self.check_learning(wire, at)?;
+        let goals = terms::goals_of(wire, goals);
+        let mut arms = self.arms(wire, &known.arms, &id, at)?;
+        let terms: Vec<ArmTerms<'_>> = arms.iter().map(|arm| arm_terms(wire, arm, &goals)).collect();
+        let nothing = wire::LearnedArm::default();
+        let learned: Vec<&wire::LearnedArm> = arms
+            .iter()
+            .map(|arm| known.arms.iter().find(|l| l.arm == arm.id.as_str()).unwrap_or(&nothing))
+            .collect();
+        for (arm, (terms, learned)) in arms.iter_mut().zip(terms.iter().zip(&learned)) {
+            (arm.belief, arm.posterior) = (terms.belief(learned), terms.rate(learned));
+        }
+        let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, at };
+        let chooser = experiment.chooser(&wire.policy, "policy", false)?;
+        let challenger =
+            wire.challenger.as_ref().map(|policy| experiment.chooser(policy, "challenger", true));
+        let challenger = challenger.transpose()?;
         let shares_block = |arm: &Arm| {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
-        let partial = arms.iter().any(|arm| arm.audience.is_some() || shares_block(arm));
+        let partial = arms.iter().any(|arm| arm.audience.is_some() || arm.is_shadow || shares_block(arm));
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
             id,
@@ -373,14 +395,62 @@ impl Compiler {
             paths,
             enabled,
             audience,
-            rollout,
+            schedule,
             layer,
+            holdout,
             goal,
-            policy,
+            chooser,
+            challenger,
+            period_hours: terms::period_hours(wire, &goals),
+            tripped: known.tripped.clone(),
+            options: arms.iter().map(Arm::as_option).collect(),
             arms,
-            prepared,
             partial,
         })
+    }
+
+    fn goal_named(&self, name: &str, pointer: &str) -> Item<usize> {
+        self.goals.iter().position(|goal| goal.id.as_str() == name).ok_or_else(|| {
+            Warning::error(pointer, format_args!("there is no goal '{name}'; hint: define it under goals"))
+        })
+    }
+
+    /// What decides how a slot learns, and when it stops.
+    fn check_learning(&mut self, wire: &wire::Slot, at: &str) -> Item<()> {
+        if let Some(hours) = wire.half_life_hours
+            && !(2..=8_760).contains(&hours)
+        {
+            let message = format!("{hours} is out of range; hint: 2 to 8760 hours");
+            return Err(Warning::error(format!("{at}/half_life_hours"), message));
+        }
+        let policies = std::iter::once(&wire.policy).chain(&wire.challenger);
+        if wire.half_life_hours.is_some()
+            && policies.clone().any(|policy| policy.kind == wire::PolicyKind::Contextual)
+        {
+            self.warnings.push(Warning::advice(
+                format!("{at}/half_life_hours"),
+                "regressions of a contextual policy do not fade; only the plain rates do; hint: raise the exploration floor instead",
+            ));
+        }
+        let mut sets = policies.filter(|policy| policy.kind == wire::PolicyKind::Contextual);
+        if let (Some(own), Some(challenger)) = (sets.next(), sets.next())
+            && own.features != challenger.features
+        {
+            return Err(Warning::error(
+                format!("{at}/challenger/features"),
+                "policy and challenger look at different features, but a receipt carries one set; hint: give both the same",
+            ));
+        }
+        for (i, tripwire) in wire.tripwires.iter().enumerate() {
+            self.goal_named(&tripwire.goal, &format!("{at}/tripwires/{i}/goal"))?;
+            if let Some(p) = tripwire.probability
+                && !(0.5..1.0).contains(&p)
+            {
+                let message = format!("{} is out of range; hint: from 0.5 to below 1, e.g. 0.99", Decimal(p));
+                return Err(Warning::error(format!("{at}/tripwires/{i}/probability"), message));
+            }
+        }
+        Ok(())
     }
 
     /// Arms sorted by name: their positions then depend on the configuration's content, not on its order.
@@ -435,12 +505,19 @@ impl Compiler {
         let markup = markup.transpose()?;
         let [alpha, beta] = wire.prior.unwrap_or([1.0, 1.0]);
         let prior = BetaPosterior::new(alpha, beta).map_err(|e| Warning::error(format!("{at}/prior"), e))?;
+        let cost = wire.cost.unwrap_or(0.0);
+        if !(cost.is_finite() && cost.abs() <= crate::event::MAX_VALUE) {
+            return Err(out_of_range(&format!("{at}/cost"), cost, crate::event::MAX_VALUE));
+        }
         let learned = known.iter().find(|l| l.arm == id.as_str());
         let (exposures, rewards) = learned.map_or((0, 0), |l| (l.exposures, l.rewards));
         let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), id.as_str().as_bytes()]);
         let block = wire.block.as_deref().and_then(|name| BlockId::new(name).ok());
         Ok(Arm {
-            posterior: prior.after(exposures, rewards),
+            posterior: prior,
+            belief: Belief::Rate(prior),
+            cost,
+            is_shadow: wire.shadow.unwrap_or(false),
             id,
             block,
             markup,
@@ -450,6 +527,12 @@ impl Compiler {
             rewards,
         })
     }
+}
+
+/// A number that is too large, either way.
+fn out_of_range(pointer: &str, found: f64, most: f64) -> Warning {
+    let [found, most] = [found, most].map(Decimal);
+    Warning::error(pointer, format_args!("{found} is out of range; hint: at most {most} either way"))
 }
 
 fn twice(what: &str, id: &str) -> String {
@@ -470,58 +553,7 @@ fn layer_part(part: &wire::LayerPart, at: &str) -> Item<LayerPart> {
     LayerPart::new(&part.id, part.from, part.to).map_err(|e| Warning::error(format!("{at}/layer"), e))
 }
 
-/// Rule of choosing with its limits checked against each other and against the number of arms.
-fn policy(wire: &wire::Policy, arms: &[Arm], at: &str) -> Item<Policy> {
-    let baseline = match &wire.baseline {
-        None => None,
-        Some(name) => Some(arms.iter().position(|arm| arm.id.as_str() == name).ok_or_else(|| {
-            Warning::error(
-                format!("{at}/policy/baseline"),
-                format_args!("there is no enabled arm '{name}'; hint: name an arm of this slot"),
-            )
-        })?),
-    };
-    let assignment = match wire.assignment {
-        wire::Assignment::Sticky => Assignment::Sticky,
-        wire::Assignment::PerView => Assignment::PerView,
-    };
-    let kind = match (wire.kind, baseline) {
-        (wire::PolicyKind::Thompson, _) => PolicyKind::Thompson(assignment),
-        (wire::PolicyKind::Uniform, _) => PolicyKind::Uniform(assignment),
-        (wire::PolicyKind::Fixed, Some(arm)) => PolicyKind::Fixed(arm),
-        (wire::PolicyKind::Fixed, None) => {
-            return Err(Warning::error(
-                format!("{at}/policy/baseline"),
-                "a fixed policy shows its baseline; hint: set `baseline` to an arm of this slot",
-            ));
-        }
-    };
-    let limits = Limits {
-        // A tenth of the traffic explores at most, unless more is asked for.
-        exploration_floor: wire.exploration_floor.unwrap_or(f64::min(0.01, 0.1 / arms.len() as f64)),
-        burn_in: wire.burn_in.unwrap_or(BURN_IN),
-        max_share: wire.max_share.unwrap_or(1.0),
-        baseline,
-        baseline_share: wire.baseline_share.unwrap_or(0.0),
-    };
-    let shape = Shape::new(limits, arms.len()).map_err(|error| {
-        let field = match &error {
-            LimitsError::Range { field, .. } => field,
-            LimitsError::Baseline { .. } | LimitsError::BaselineMissing => "baseline",
-            LimitsError::NoArms => "",
-        };
-        Warning::error(format!("{at}/policy/{field}"), error)
-    })?;
-    Ok(Policy { kind, shape })
-}
-
-/// The published P(best), where it was computed for just these arms; else it is computed anew.
-fn published_weights(arms: &[Arm], known: &[wire::LearnedArm]) -> Option<Vec<f64>> {
-    if arms.len() != known.len() {
-        return None;
-    }
-    let weight = |arm: &Arm| known.iter().find(|l| l.arm == arm.id.as_str()).map(|l| l.weight);
-    let weights: Vec<f64> = arms.iter().map(weight).collect::<Option<_>>()?;
-    let sum: f64 = weights.iter().sum();
-    (weights.iter().all(|w| (0.0..=1.0).contains(w)) && (sum - 1.0).abs() < 1e-6).then_some(weights)
+/// What is believed of an arm of a slot, given its place in the configuration.
+fn arm_terms<'g>(wire: &wire::Slot, arm: &Arm, goals: &'g [terms::SlotGoal]) -> ArmTerms<'g> {
+    ArmTerms { goals, prior: arm.posterior, cost: arm.cost, costs: terms::costs_of(wire) }
 }

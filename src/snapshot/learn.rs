@@ -1,68 +1,249 @@
-//! From counts to what is published: posterior counts and P(best) of every slot. Runs once per publication.
+//! From counts to what is published: beliefs and P(best) of every slot, regressions, tripped wires. Runs once per publication.
 
 use super::compile::arm_id;
-use super::wire::{Config, LearnedArm, LearnedSlot, Slot};
-use crate::bandit::{BetaPosterior, p_best};
+use super::scoring;
+use super::terms::{ArmTerms, SlotGoal, costs_of, goals_of, period_hours, window_hours};
+use super::wire::{self, Config, LearnedArm, LearnedGoal, LearnedSlot, Regression, Slot};
+use crate::bandit::linear::Noise;
+use crate::bandit::{BetaPosterior, Contrast, Features, chances};
 use crate::event::Treatment;
 use crate::id::{ArmId, GoalId, SlotId};
+use crate::json::number::Decimal;
+use crate::measure::discount::Discount;
+use crate::receipt::Period;
+use crate::seed::HOUR_MILLIS;
 use crate::sorted::{SortedMap, sort_by};
-use crate::statistics::Statistics;
+use crate::statistics::{Counts, GoalCounts, Outcome, Statistics};
+use crate::value::Amount;
+
+/// Periods of a half-life.
+const PERIODS_PER_HALF_LIFE: u32 = 2;
+/// How sure a tripwire must be, unless configured.
+const TRIP_PROBABILITY: f64 = 0.99;
+/// Exposures on each side before a tripwire is looked at, unless configured.
+const TRIP_EXPOSURES: u64 = 500;
+
+/// When something is learned, and what stood before.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Since<'l> {
+    /// Now, milliseconds since the epoch: what fades, and what is ripe, depends on it.
+    pub now_millis: u64,
+    /// What was published of the same configuration before: a wire that has tripped stays so.
+    pub before: &'l [LearnedSlot],
+}
 
 /// What the statistics say about the slots of a configuration; slots and arms that can't be used are left out, and
 /// so are statistics of slots and arms that are no longer there (they stay in the ledger).
-/// Each arm's posterior is its prior after the exposures and rewards of the slot's own goal; its weight is the exact P(best) among
-/// the slot's enabled arms ([`p_best`]), before floors and caps, which belong to compiling.
+/// Each arm's belief is its prior after the exposures and rewards of the slot's goals; its weight is the exact P(best) among
+/// the slot's arms that can be shown ([`chances`]), before floors and caps, which belong to compiling.
 ///
 /// ```
-/// use edgeloom::snapshot::{learn, wire::{Arm, Config, Goal, Slot}};
+/// use edgeloom::snapshot::{Since, learn, wire::{Arm, Config, Goal, Slot}};
 /// use edgeloom::statistics::Statistics;
 ///
 /// let arm = |id: &str| Arm { id: Some(id.into()), ..Arm::default() };
 /// let slot = Slot { id: "hero".into(), goal: "order".into(), arms: vec![arm("a"), arm("b")], ..Slot::default() };
-/// let goal = Goal { id: "order".into(), path: None, value: None };
+/// let goal = Goal { id: "order".into(), ..Goal::default() };
 /// let config = Config { site: "shop".into(), goals: vec![goal], slots: vec![slot], ..Config::default() };
 ///
 /// // Nothing counted: both are as likely to be the best.
-/// let learned = learn(&config, &Statistics::default());
+/// let learned = learn(&config, &Statistics::default(), Since::default());
 /// assert!(learned[0].arms.iter().all(|arm| (arm.weight - 0.5).abs() < 1e-9));
 /// ```
 #[must_use]
-pub fn learn(config: &Config, statistics: &Statistics) -> Vec<LearnedSlot> {
-    let mut slots: Vec<LearnedSlot> =
-        config.slots.iter().filter_map(|slot| learn_slot(slot, statistics)).collect();
+pub fn learn(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<LearnedSlot> {
+    let learn = |slot| Learner::of(slot, &config.goals, statistics).map(|learner| learner.learn(since));
+    let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(learn).collect();
     sort_by(&mut slots, |a, b| a.slot.cmp(&b.slot));
     slots
 }
 
-/// `None` where slot or goal have no usable name; an arm named twice counts for its first.
-fn learn_slot(slot: &Slot, statistics: &Statistics) -> Option<LearnedSlot> {
-    let id = SlotId::new(&slot.id).ok()?;
-    let goal = GoalId::new(&slot.goal).ok()?;
-    let enabled = slot.arms.iter().filter(|arm| arm.enabled.unwrap_or(true));
-    let mut priors: SortedMap<ArmId, BetaPosterior> = SortedMap::new();
-    for arm in enabled {
-        let [alpha, beta] = arm.prior.unwrap_or([1.0, 1.0]);
-        if let (Ok(arm), Ok(prior)) = (arm_id(arm), BetaPosterior::new(alpha, beta))
-            && !priors.contains_key(&arm)
-        {
-            priors.insert(arm, prior);
-        }
+/// One slot and what is counted of it.
+struct Learner<'l> {
+    slot: &'l Slot,
+    id: SlotId,
+    goals: Vec<SlotGoal>,
+    statistics: &'l Statistics,
+    /// What its contextual policy looks at, where it has one.
+    features: Option<Features>,
+}
+
+impl<'l> Learner<'l> {
+    /// `None` where slot or goal have no usable name.
+    fn of(slot: &'l Slot, goals: &[wire::Goal], statistics: &'l Statistics) -> Option<Self> {
+        let id = SlotId::new(&slot.id).ok()?;
+        GoalId::new(&slot.goal).ok()?;
+        let features = scoring::features_of(slot);
+        Some(Self { slot, id, goals: goals_of(slot, goals), statistics, features })
     }
-    let counts = |arm: &ArmId| {
-        let counts = statistics.counts(&id, &Treatment::Arm(arm.clone()));
-        counts.map_or((0, 0), |c| (c.exposures, c.goals.get(&goal).map_or(0, |g| g.n)))
-    };
-    let posteriors: Vec<BetaPosterior> = priors
-        .iter()
-        .map(|(arm, prior)| {
-            let (exposures, rewards) = counts(arm);
-            prior.after(exposures, rewards)
+
+    /// Each arm named twice counts for its first.
+    fn learn(&self, since: Since<'_>) -> LearnedSlot {
+        let costs = costs_of(self.slot);
+        let mut arms: SortedMap<ArmId, (ArmTerms<'_>, bool)> = SortedMap::new();
+        for arm in self.slot.arms.iter().filter(|arm| arm.enabled.unwrap_or(true)) {
+            let [alpha, beta] = arm.prior.unwrap_or([1.0, 1.0]);
+            if let (Ok(id), Ok(prior)) = (arm_id(arm), BetaPosterior::new(alpha, beta))
+                && !arms.contains_key(&id)
+            {
+                let terms = ArmTerms { goals: &self.goals, prior, cost: arm.cost.unwrap_or(0.0), costs };
+                arms.insert(id, (terms, arm.shadow.unwrap_or(false)));
+            }
+        }
+        let mut learned: Vec<LearnedArm> =
+            arms.iter().map(|(id, (terms, _))| self.arm(id, terms, since.now_millis)).collect();
+        let shown = |(arm, (terms, is_shadow)): (&LearnedArm, &(ArmTerms<'_>, bool))| {
+            (!is_shadow).then(|| terms.belief(arm))
+        };
+        let beliefs: Vec<_> = learned.iter().zip(arms.values()).filter_map(shown).collect();
+        let mut weights = chances(&beliefs).into_iter();
+        for (arm, (_, is_shadow)) in learned.iter_mut().zip(arms.values()) {
+            arm.weight = if *is_shadow { 0.0 } else { weights.next().unwrap_or(0.0) };
+        }
+        let before = since.before.iter().find(|before| before.slot == self.slot.id);
+        let tripped = before.and_then(|before| before.tripped.clone()).or_else(|| self.tripped());
+        LearnedSlot { slot: self.slot.id.clone(), arms: learned, tripped }
+    }
+
+    fn arm(&self, id: &ArmId, terms: &ArmTerms<'_>, now_millis: u64) -> LearnedArm {
+        let none = Counts::default();
+        let counts = self.statistics.counts(&self.id, &Treatment::Arm(id.clone())).unwrap_or(&none);
+        let rewards = self.goals.first().and_then(|goal| counts.goals.get(&goal.id)).map_or(0, |goal| goal.n);
+        let mut arm = LearnedArm {
+            arm: id.to_string(),
+            exposures: counts.exposures,
+            rewards,
+            regression: self.features.as_ref().and_then(|features| self.regression(features, terms, counts)),
+            ..LearnedArm::default()
+        };
+        let is_plain = matches!(&self.goals[..], [goal] if matches!(goal.term.amount, Amount::Fixed(_)));
+        if let Some(hours) = period_hours(self.slot, &self.goals) {
+            let ripe = Ripe { hours: hours.get(), fades: self.slot.half_life_hours.is_some(), now_millis };
+            let (exposures, goals) = ripe.counted(counts, &self.goals);
+            (arm.weighed, arm.goals) = (Some(exposures), goals);
+        } else if !is_plain {
+            let sums = |goal: &SlotGoal| counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
+            arm.goals = self.goals.iter().map(sums).collect();
+        }
+        arm
+    }
+
+    /// The belief of a contextual policy; with nothing counted it is that of the plain arm, whatever the context.
+    fn regression(&self, features: &Features, terms: &ArmTerms<'_>, counts: &Counts) -> Option<Regression> {
+        let set = features.set();
+        let prior = scoring::prior(features, &terms.prior_worth())?;
+        let posterior = match counts.contexts.get(&set) {
+            None => prior,
+            Some(sums) => {
+                let learnt = self.goals.iter().map(|goal| match goal.term.amount {
+                    Amount::Fixed(amount) => (&goal.id, goal.term.margin * amount, Outcome::Rate),
+                    Amount::Learned(_) => (&goal.id, goal.term.margin, Outcome::Value),
+                });
+                sums.moments(learnt).update(&prior, noise(&self.goals)).ok()?
+            }
+        };
+        let (mut mean, factor) = posterior.parts().ok()?;
+        if let Some(intercept) = mean.first_mut() {
+            *intercept -= terms.cost;
+        }
+        // Seven digits: what is published is what decides, and it has half the length.
+        let short = |numbers: Vec<f64>| numbers.into_iter().map(|number| f64::from(number as f32)).collect();
+        Some(Regression { set, mean: short(mean), factor: short(factor) })
+    }
+
+    /// Why a wire has tripped: all that was shown together against all of the holdout, so that no adaptive share can bend it.
+    fn tripped(&self) -> Option<String> {
+        self.slot.tripwires.iter().find_map(|wire| {
+            let goal = GoalId::new(&wire.goal).ok()?;
+            let total = |held_out: bool| {
+                let sides = self.statistics.iter().filter(|(slot, treatment, _)| {
+                    let is_shown = matches!(treatment, Treatment::Arm(_));
+                    **slot == self.id && if held_out { treatment.is_held_out() } else { is_shown }
+                });
+                sides.fold((0_u64, 0_u64), |(exposures, rewards), (_, _, counts)| {
+                    let more = counts.goals.get(&goal).map_or(0, |goal| goal.n);
+                    (exposures.saturating_add(counts.exposures), rewards.saturating_add(more))
+                })
+            };
+            let (shown, held_out) = (total(false), total(true));
+            let least = wire.exposures.unwrap_or(TRIP_EXPOSURES).max(1);
+            if shown.0 < least || held_out.0 < least {
+                return None;
+            }
+            let rate = |(exposures, rewards): (u64, u64)| BetaPosterior::UNTOUCHED.after(exposures, rewards);
+            let p_behind = Contrast::new(&rate(shown), &rate(held_out)).difference_cdf(0.0);
+            (p_behind >= wire.probability.unwrap_or(TRIP_PROBABILITY)).then(|| {
+                let percent = |rate: BetaPosterior| Decimal(libm::round(rate.mean() * 1e5) / 1e3);
+                format!(
+                    "goal '{}' is reached in {} % of {} exposures and in {} % of {} in the holdout: behind it with a probability of {}",
+                    wire.goal,
+                    percent(rate(shown)),
+                    shown.0,
+                    percent(rate(held_out)),
+                    held_out.0,
+                    Decimal(libm::floor(p_behind * 1e5) / 1e5),
+                )
+            })
         })
-        .collect();
-    let weights = p_best(&posteriors);
-    let arms = priors.keys().zip(weights).map(|(arm, weight)| {
-        let (exposures, rewards) = counts(arm);
-        LearnedArm { arm: arm.to_string(), exposures, rewards, weight }
-    });
-    Some(LearnedSlot { slot: slot.id.clone(), arms: arms.collect() })
+    }
+}
+
+/// Variance of what an exposure earns around its expectation, before anything is known: as for a rate of a half, worth two
+/// observations.
+fn noise(goals: &[SlotGoal]) -> Noise {
+    let usual = |goal: &SlotGoal| match goal.term.amount {
+        Amount::Fixed(amount) | Amount::Learned(amount) => (goal.term.margin * amount).abs(),
+    };
+    let most = goals.iter().map(usual).sum::<f64>().clamp(1e-5, 1e6);
+    Noise::Learned { shape: 1.5, scale: 0.5 * 0.25 * most * most }
+}
+
+fn sums_of(counts: &GoalCounts) -> LearnedGoal {
+    LearnedGoal { n: counts.n as f64, value: counts.value(), squares: counts.squares() }
+}
+
+/// Which periods count, and how much.
+struct Ripe {
+    /// Length of a period.
+    hours: u16,
+    /// Whether old ones count less.
+    fades: bool,
+    now_millis: u64,
+}
+
+impl Ripe {
+    /// Exposures and rewards of each goal as they count now.
+    ///
+    /// A period whose last decision is younger than the longest window is not ripe: goals that are reached quickly would have an
+    /// advantage. Where nothing fades, all that is not among the unripe periods counts, however old.
+    fn counted(&self, counts: &Counts, goals: &[SlotGoal]) -> (f64, Vec<LearnedGoal>) {
+        let window_millis = window_hours(goals).map_or(0, |hours| HOUR_MILLIS * u64::from(hours));
+        let discount = self.fades.then(|| Discount::new(PERIODS_PER_HALF_LIFE).ok()).flatten();
+        let now = self.now_millis / HOUR_MILLIS / u64::from(self.hours.max(1));
+        let weight = |period: &Period| {
+            let is_ripe = window_millis == 0 || period.end_millis() + window_millis <= self.now_millis;
+            match &discount {
+                Some(discount) if is_ripe => discount.weight(now.saturating_sub(u64::from(period.index))),
+                None if !is_ripe => -1.0,
+                _ => 0.0,
+            }
+        };
+        let all = |goal: &SlotGoal| counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
+        let (mut exposures, mut sums): (f64, Vec<LearnedGoal>) = if discount.is_some() {
+            (0.0, vec![LearnedGoal::default(); goals.len()])
+        } else {
+            (counts.exposures as f64, goals.iter().map(all).collect())
+        };
+        for (period, counts) in counts.periods.iter().filter(|(period, _)| period.hours == self.hours) {
+            let weight = weight(period);
+            exposures += weight * counts.exposures as f64;
+            for (sum, goal) in sums.iter_mut().zip(goals) {
+                let more = counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
+                sum.n += weight * more.n;
+                sum.value += weight * more.value;
+                sum.squares += weight * more.squares;
+            }
+        }
+        (exposures, sums)
+    }
 }

@@ -1,25 +1,32 @@
 //! Everything a decision reads: immutable, content-addressed, replaced whole.
 
+mod chooser;
 mod compile;
+mod experiment;
 mod learn;
 mod policy;
+mod scoring;
 mod shape;
 pub mod store;
+mod terms;
 #[cfg(test)]
 mod tests;
 pub mod wire;
 
-pub use compile::{DEFAULT_WINDOW_HOURS, Severity, Warning, check, compile};
-pub use learn::learn;
+pub use chooser::{Chooser, Draw};
+pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, Severity, Warning, check, compile};
+pub use learn::{Since, learn};
 pub use policy::Policy;
 
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::{self, BetaPosterior, Prepared};
+use crate::bandit::{self, Belief, BetaPosterior};
 use crate::block::Markup;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
+use crate::schedule::Schedule;
 use crate::slot::Place;
-use crate::split::{Holdout, LayerPart, Rollout};
+use crate::split::{Holdout, LayerPart};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 /// What every decision of a request reads; keep one through the whole request.
@@ -73,6 +80,8 @@ pub struct Goal {
     pub path: Option<Pattern>,
     /// What one success is worth when the event does not say.
     pub value: f64,
+    /// How long after a decision a success is its own, milliseconds.
+    pub window_millis: u64,
 }
 
 /// A place in pages and who may fill it.
@@ -90,19 +99,27 @@ pub struct Slot {
     pub enabled: bool,
     /// Only these visits.
     pub audience: Option<AudienceIndex>,
-    /// Share of visitors that take part.
-    pub rollout: Option<Rollout>,
+    /// When it runs, and for how many visitors.
+    pub schedule: Schedule,
     /// The part of a layer it takes.
     pub layer: Option<LayerPart>,
-    /// The goal whose rate the policy learns; position in `goals`.
+    /// Visitors who see it as the site has it, beside the site's holdout.
+    pub holdout: Option<Holdout>,
+    /// The goal it is named for; position in `goals`.
     pub goal: usize,
-    /// Rule of choosing and its limits.
-    pub policy: Policy,
+    /// Rule of choosing, ready.
+    pub chooser: Chooser,
+    /// A policy in shadow mode: it decides, and is never shown.
+    pub challenger: Option<Chooser>,
+    /// Hours that are counted together, where it tells old from new.
+    pub period_hours: Option<NonZeroU16>,
+    /// Why it shows its baseline only, where a tripwire has stopped it.
+    pub tripped: Option<String>,
     /// Options, sorted by name.
     pub arms: Vec<Arm>,
-    /// The rule prepared for all arms at once: the common case.
-    pub prepared: Prepared,
-    /// Whether arms can drop out by an audience or because an earlier slot shows the same block.
+    /// The same as policies see them.
+    pub options: Vec<bandit::Arm>,
+    /// Whether arms can drop out: by an audience, in shadow, or because an earlier slot shows the same block.
     pub partial: bool,
 }
 
@@ -119,8 +136,14 @@ pub struct Arm {
     pub audience: Option<AudienceIndex>,
     /// The arm's own salt: hash of slot and arm.
     pub salt: u64,
-    /// Belief about its reward rate.
+    /// Belief about how often the slot's goal is reached.
     pub posterior: BetaPosterior,
+    /// What policies compare it by: that rate, or its worth.
+    pub belief: Belief,
+    /// What showing it costs, in the site's currency.
+    pub cost: f64,
+    /// Only a challenger may choose it.
+    pub is_shadow: bool,
     /// Exposures counted.
     pub exposures: u64,
     /// Exposures rewarded.
@@ -131,7 +154,7 @@ impl Arm {
     /// The arm as a policy sees it.
     #[must_use]
     pub const fn as_option(&self) -> bandit::Arm {
-        bandit::Arm { posterior: self.posterior, salt: self.salt, exposures: self.exposures }
+        bandit::Arm { belief: self.belief, salt: self.salt, exposures: self.exposures }
     }
 }
 

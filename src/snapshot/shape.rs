@@ -1,8 +1,9 @@
 //! How the stored shapes are read from JSON and told as JSON; what they mean stands in `wire`.
 
 use super::wire::{
-    Arm, Assignment, Audience, Block, Config, Consent, Field, Goal, Holdout, Image, LayerPart, LearnedArm,
-    LearnedSlot, Ledger, Mode, Page, Policy, PolicyKind, Privacy, Published, Slot,
+    Arm, Assignment, Audience, Block, Config, Consent, Feature, Field, Goal, Holdout, Image, LayerPart,
+    LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy, PolicyKind, Privacy,
+    Published, Regression, Slot, Step, Tripwire,
 };
 use crate::json::{self, JsonError, Shape, Tell};
 use serde_json::Value;
@@ -15,21 +16,31 @@ json::fields! {
     Ledger { may have shards, window_hours, origins; }
     Page { needs path, life_seconds; has shared; }
     Audience { needs id, when; }
-    Goal { needs id; may have path, value; }
+    Goal { needs id; may have path, value, margin, amounts, window_hours; }
     Block { needs id, template; may have fields; }
     Image { needs src, alt; may have width, height; }
-    Slot { has id, goal, policy, arms; may have selector, paths, enabled, audience, rollout, layer; }
+    Slot {
+        has id, goal, policy, arms;
+        may have selector, paths, enabled, audience, rollout, layer, also, challenger, start, end, ramp, holdout, tripwires,
+        half_life_hours;
+    }
+    Step { needs from, share; }
+    Tripwire { needs goal; may have probability, exposures; }
+    Feature { needs name; may have number, boolean, one_of, hashed; }
+    Ordinary { needs mean, scale; }
     LayerPart { needs id, from, to; }
-    Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share; }
-    Arm { may have id, block, enabled, audience, prior; }
+    Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share, features; }
+    Arm { may have id, block, enabled, audience, cost, shadow, prior; }
     Published { has config, learned; }
-    LearnedSlot { has slot, arms; }
-    LearnedArm { has arm, exposures, rewards, weight; }
+    LearnedSlot { has slot, arms; may have tripped; }
+    LearnedArm { has arm, exposures, rewards, weight; may have weighed, goals, regression; }
+    LearnedGoal { has n, value, squares; }
+    Regression { has set, mean, factor; }
 }
 
 json::words! {
     Mode { "contextual" Contextual, "measured" Measured, "personal" Personal }
-    PolicyKind { "thompson" Thompson, "uniform" Uniform, "fixed" Fixed }
+    PolicyKind { "thompson" Thompson, "uniform" Uniform, "fixed" Fixed, "contextual" Contextual }
     Assignment { "sticky" Sticky, "per_view" PerView }
 }
 

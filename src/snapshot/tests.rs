@@ -1,7 +1,7 @@
 //! A bad item costs only itself: every kind of mistake, what it leaves, and where the warning points.
 
 use super::wire::Config;
-use super::{Severity, check, compile, learn, store};
+use super::{Severity, Since, check, compile, learn, store};
 use crate::event::{Event, Treatment};
 use crate::fold::{Tokens, fold};
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
@@ -154,7 +154,7 @@ fn what_was_learned_is_published_with_its_chance_to_be_best() {
             statistics.apply(&fold(&mut tokens, &Event::reward(&receipt, &goal, 1.0, None).unwrap()).1);
         }
     }
-    let learned = learn(&config(|_| ()), &statistics);
+    let learned = learn(&config(|_| ()), &statistics, Since::default());
     assert_eq!(learned.iter().map(|l| l.slot.as_str()).collect::<Vec<_>>(), ["cta", "hero"]);
     let hero = &learned[1].arms;
     assert_eq!((hero[0].exposures, hero[0].rewards, hero[1].exposures, hero[1].rewards), (300, 0, 300, 60));
@@ -165,6 +165,6 @@ fn what_was_learned_is_published_with_its_chance_to_be_best() {
     let stored = store::encode(&Published { config: config(|_| ()), learned }, 1, 1).unwrap();
     let (snapshot, _) = compile(&store::decode(&stored).unwrap());
     // Published weights are used as they are: the default floor of 0.01 is what the worse arm keeps.
-    let shares = snapshot.slots[0].prepared.shares();
+    let shares = snapshot.slots[0].chooser.shares().unwrap();
     assert!((shares[0] - 0.01).abs() < 1e-6 && (shares[1] - 0.99).abs() < 1e-6, "{shares:?}");
 }

@@ -175,6 +175,16 @@ pub struct Goal {
     /// What one success is worth when the event does not say, in the site's currency; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
+    /// Share of a value that is earned, in [-10, 10]; below 0 for what is to be avoided; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Whether successes are worth different amounts, as events say, which is then learned, too; else each counts `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amounts: Option<bool>,
+    /// How long after a decision a success is its own, hours, 1 to the ledger's window. Decisions whose time is not over yet are
+    /// not learned from, so that goals reached quickly have no advantage; default the ledger's window, without waiting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_hours: Option<u32>,
 }
 
 /// Content: an HTML template with typed holes `{{name}}`.
@@ -260,10 +270,60 @@ pub struct Slot {
     pub layer: Option<LayerPart>,
     /// The goal whose rate the policy learns.
     pub goal: String,
+    /// Other goals that what is shown here is judged by, each with its value and margin.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// Rule of choosing.
     pub policy: Policy,
+    /// A policy in shadow mode: it decides, what it would have shown is recorded, and is never shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub challenger: Option<Policy>,
+    /// From when on it runs, as in `2026-12-01T08:00:00Z`; default always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
+    /// Up to when it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<String>,
+    /// A pilot: shares of visitors that grow by steps.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ramp: Vec<Step>,
+    /// Visitors that see this place as it is, beside those of the site's holdout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<Holdout>,
+    /// Goals that must not fall behind the holdout: where one does, the baseline is shown until the configuration changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tripwires: Vec<Tripwire>,
+    /// How long until what was learned counts half, hours, 2–8760; default for ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub half_life_hours: Option<u16>,
     /// Options, in the order of nothing: the id decides ties.
     pub arms: Vec<Arm>,
+}
+
+/// A step of a pilot.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Step {
+    /// From when on, as in `2026-12-01T08:00:00Z`.
+    pub from: String,
+    /// Share of visitors that take part, in [0, 1].
+    pub share: f64,
+}
+
+/// A goal that must not fall behind the holdout.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Tripwire {
+    /// The goal.
+    pub goal: String,
+    /// How sure it must be that the goal is reached less often than in the holdout, in [0.5, 1); default 0.99.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// Exposures on each side before it is looked at; default 500.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposures: Option<u64>,
 }
 
 /// A part of a layer, `from` ≤ share < `to`.
@@ -291,6 +351,40 @@ pub enum PolicyKind {
     Uniform,
     /// Always the arm named by `baseline`.
     Fixed,
+    /// Each arm with the probability that it is the best for this visit, going by its `features`.
+    Contextual,
+}
+
+/// What a contextual policy looks at, and how it becomes numbers: exactly one of the other fields.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Feature {
+    /// Name of an attribute, as in audiences; with dots a part of one, as in `query.campaign`.
+    pub name: String,
+    /// A number: what is ordinary, and how far numbers usually lie from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<Ordinary>,
+    /// True or false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boolean: Option<bool>,
+    /// One of these words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub one_of: Vec<String>,
+    /// Words of an open set, hashed into this many columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hashed: Option<u8>,
+}
+
+/// What numbers of a feature usually are.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Ordinary {
+    /// What is ordinary.
+    pub mean: f64,
+    /// How far numbers usually lie from it, above 0.
+    pub scale: f64,
 }
 
 /// When Thompson sampling draws.
@@ -330,6 +424,9 @@ pub struct Policy {
     /// Least probability of the baseline, in [0, 1]; default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_share: Option<f64>,
+    /// What a contextual policy looks at; 63 columns at most.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<Feature>,
 }
 
 /// One block in one slot.
@@ -350,6 +447,12 @@ pub struct Arm {
     /// Only for these visits; default all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
+    /// What showing it once costs, in the site's currency; default 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
+    /// Only the challenger may choose it, so it is never shown; default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<bool>,
     /// Prior belief [alpha, beta], both > 0; default [1, 1].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior: Option<[f64; 2]>,
@@ -373,6 +476,9 @@ pub struct LearnedSlot {
     pub slot: String,
     /// Its arms, sorted by name.
     pub arms: Vec<LearnedArm>,
+    /// Why the slot shows its baseline only, where a tripwire has stopped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tripped: Option<String>,
 }
 
 /// What has been learned about an arm.
@@ -385,6 +491,39 @@ pub struct LearnedArm {
     pub exposures: u64,
     /// Exposures that were rewarded with the slot's goal.
     pub rewards: u64,
-    /// P(best) among all enabled arms of the slot, in [0, 1].
+    /// P(best) among all arms of the slot that can be shown, in [0, 1].
     pub weight: f64,
+    /// Exposures as they count, where some count less than others or not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weighed: Option<f64>,
+    /// Rewards of the slot's goals as they count, in the order of the slot's goals; left out where `rewards` says it all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub goals: Vec<LearnedGoal>,
+    /// What a contextual policy believes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub regression: Option<Regression>,
+}
+
+/// Rewards of a goal as they count.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearnedGoal {
+    /// How many.
+    pub n: f64,
+    /// Sum of their values, in the site's currency.
+    pub value: f64,
+    /// Sum of the squares of their values.
+    pub squares: f64,
+}
+
+/// A regression's belief about what an arm is worth in a context, in the site's currency.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Regression {
+    /// Which features it is of.
+    pub set: u32,
+    /// Expected coefficients, intercept first.
+    pub mean: Vec<f64>,
+    /// The inverse of the precision's Cholesky factor, row by row.
+    pub factor: Vec<f64>,
 }

@@ -100,20 +100,28 @@ impl ContextSums {
         self.exposures
     }
 
-    /// What a regression of a goal on the features learns from; without rewards of the goal it learns of zeros.
+    /// What a regression of the worth on the features learns from: of each goal a factor and what it counts. The squares of two
+    /// goals' rewards are added up as if no exposure had both, which only the noise depends on.
     #[must_use]
-    pub fn moments(&self, goal: &GoalId, outcome: Outcome) -> Moments {
+    pub fn moments<'g>(&self, goals: impl IntoIterator<Item = (&'g GoalId, f64, Outcome)>) -> Moments {
         let squares: Vec<f64> = self.squares.iter().map(|sum| *sum as f64 / (ONE * ONE)).collect();
-        let zeros = || (vec![0.0; self.columns], 0.0);
-        let (products, rewards) = self.goals.get(goal).map_or_else(zeros, |sums| match outcome {
-            Outcome::Rate => {
-                (sums.rewarded.iter().map(|sum| *sum as f64 / ONE).collect(), sums.counts.n as f64)
+        let (mut products, mut rewards) = (vec![0.0; self.columns], 0.0);
+        for (goal, factor, outcome) in goals {
+            let Some(sums) = self.goals.get(goal) else { continue };
+            let (more, squares): (Vec<f64>, f64) = match outcome {
+                Outcome::Rate => {
+                    (sums.rewarded.iter().map(|sum| *sum as f64 / ONE).collect(), sums.counts.n as f64)
+                }
+                Outcome::Value => {
+                    let products = sums.valued.iter().map(|sum| *sum as f64 / (ONE * 1e6)).collect();
+                    (products, sums.counts.squares())
+                }
+            };
+            for (sum, more) in products.iter_mut().zip(more) {
+                *sum += factor * more;
             }
-            Outcome::Value => {
-                let products = sums.valued.iter().map(|sum| *sum as f64 / (ONE * 1e6)).collect();
-                (products, sums.counts.squares())
-            }
-        });
+            rewards += factor * factor * squares;
+        }
         Moments::of_sums(self.exposures, &squares, &products, rewards)
     }
 }
@@ -162,7 +170,7 @@ mod tests {
         let prior = NormalPosterior::new(&[0.0; 3], &[1.0; 3]).unwrap();
         for (outcome, rows) in [(Outcome::Rate, rates), (Outcome::Value, values)] {
             let noise = Noise::Learned { shape: 1.5, scale: 0.5 };
-            let found = sums.moments(&goal(), outcome).update(&prior, noise).unwrap();
+            let found = sums.moments([(&goal(), 1.0, outcome)]).update(&prior, noise).unwrap();
             let expected = rows.update(&prior, noise).unwrap();
             for (a, b) in found.mean().iter().zip(expected.mean()) {
                 assert!((a - b).abs() < 1e-9 * b.abs().max(1.0), "{outcome:?} {a} {b}");

@@ -1,0 +1,153 @@
+//! A slot's policy made ready for all of its arms and for the parts of them that audiences leave: the choice among some
+//! candidates, with its exact propensity. Who is a candidate is the business of [`crate::decide`].
+
+use super::policy::Policy;
+use crate::bandit::{
+    self, Codes, Contender, Contextual, Features, Largest, Pick, PolicyError, Prepared, Scorer,
+};
+use crate::context::Context;
+use crate::seed::{Purpose, Seed, hash};
+use std::sync::Arc;
+
+/// Parts of the arms that are prepared with the snapshot: all answers of four audiences.
+pub(super) const MAX_PARTS: usize = 16;
+
+/// A policy over the arms of a slot.
+#[derive(Debug, Clone)]
+pub struct Chooser {
+    /// Rule of choosing and its limits.
+    pub policy: Policy,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// Everything is known beforehand: for all arms, and for those parts of them that are to be expected.
+    Prepared { whole: Prepared, parts: Vec<(Vec<usize>, Prepared)> },
+    /// Each view has scores of its own.
+    Contextual(Arc<Scoring>),
+}
+
+/// What a contextual policy scores a view with.
+#[derive(Debug)]
+pub(super) struct Scoring {
+    pub(super) features: Features,
+    /// One regression per arm, in their order.
+    pub(super) scorers: Vec<Scorer>,
+    pub(super) largest: Largest,
+}
+
+impl Chooser {
+    /// Makes a policy ready that chooses by shares. `weights` are the published P(best) of all arms, where they were published;
+    /// `parts` are positions of arms that may be left by audiences.
+    ///
+    /// # Errors
+    /// See [`Prepared::new`].
+    pub(super) fn prepared(
+        policy: Policy,
+        arms: &[bandit::Arm],
+        weights: Option<&[f64]>,
+        parts: Vec<Vec<usize>>,
+    ) -> Result<Self, PolicyError> {
+        let whole = Prepared::new(policy.kind, &policy.shape, arms, weights)?;
+        let ready = |members: Vec<usize>| prepared_for(&policy, arms, &members).map(|part| (members, part));
+        let parts = parts.into_iter().filter_map(ready).collect();
+        Ok(Self { policy, way: Way::Prepared { whole, parts } })
+    }
+
+    /// Makes a policy ready that chooses by scores of the view.
+    pub(super) const fn contextual(policy: Policy, scoring: Arc<Scoring>) -> Self {
+        Self { policy, way: Way::Contextual(scoring) }
+    }
+
+    /// Whether every view draws anew.
+    #[must_use]
+    pub const fn is_per_view(&self) -> bool {
+        self.policy.is_per_view()
+    }
+
+    /// The share of each arm, where it is the same for every view; `None` where it depends on the context.
+    #[must_use]
+    pub fn shares(&self) -> Option<&[f64]> {
+        match &self.way {
+            Way::Prepared { whole, .. } => Some(whole.shares()),
+            Way::Contextual(_) => None,
+        }
+    }
+
+    /// What this policy sees of a view, as numbers; `None` for one that does not look.
+    #[must_use]
+    pub fn codes(&self, context: &Context) -> Option<Codes> {
+        let Way::Contextual(scoring) = &self.way else { return None };
+        let vector = scoring.features.vector(|name| context.feature(name));
+        Codes::new(scoring.features.set(), vector.as_slice())
+    }
+
+    /// The choice among all arms.
+    #[must_use]
+    pub fn choose_of_all(&self, arms: &[bandit::Arm], seed: &Draw, codes: Option<&Codes>) -> Option<Pick> {
+        match &self.way {
+            Way::Prepared { whole, .. } => Some(whole.choose(seed.unit, seed.view)),
+            Way::Contextual(_) => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), seed, codes),
+        }
+    }
+
+    /// The choice among the arms at these positions, in ascending order; `None` when none is left, or when the fixed one is not
+    /// among them.
+    ///
+    /// For a part that was to be expected it takes nanoseconds, for another the chances are computed anew (25 µs for four arms),
+    /// so that the propensity stays exact.
+    #[must_use]
+    pub fn choose(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        seed: &Draw,
+        codes: Option<&Codes>,
+    ) -> Option<Pick> {
+        let pick = match &self.way {
+            Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
+                Some((_, part)) => part.choose(seed.unit, seed.view),
+                None => prepared_for(&self.policy, arms, members)?.choose(seed.unit, seed.view),
+            },
+            Way::Contextual(scoring) => {
+                let (_, shape) = self.policy.among(members)?;
+                let policy = Contextual::new(&scoring.largest, *shape.limits());
+                // A view that nothing is known of, as in a receipt without features, is an ordinary one.
+                let x = codes.map(Codes::vector).unwrap_or_else(|| scoring.features.vector(|_| None));
+                let contender = |member: &usize| {
+                    let (arm, scorer) = (arms.get(*member)?, scoring.scorers.get(*member)?);
+                    Some(Contender { score: scorer.score(&x), salt: arm.salt, exposures: arm.exposures })
+                };
+                let contenders: Vec<Contender> = members.iter().filter_map(contender).collect();
+                let unit = if self.is_per_view() { seed.view } else { seed.unit };
+                policy.choose(&contenders, unit)?
+            }
+        };
+        Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
+    }
+}
+
+/// The randomness of one slot in one view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    unit: u64,
+    view: u64,
+}
+
+impl Draw {
+    /// From the seed of the page and the name of the slot.
+    #[must_use]
+    pub fn new(seed: &Seed, slot: &str, policy: &Policy) -> Self {
+        let draws = policy.is_per_view();
+        let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.as_bytes()]) } else { 0 };
+        Self { unit: seed.unit, view }
+    }
+}
+
+/// The policy over a part of the arms; `None` when none is left, or when the fixed one is not among them.
+fn prepared_for(policy: &Policy, arms: &[bandit::Arm], members: &[usize]) -> Option<Prepared> {
+    let options: Vec<_> = members.iter().filter_map(|member| arms.get(*member)).copied().collect();
+    let (kind, shape) = policy.among(members)?;
+    Prepared::new(kind, &shape, &options, None).ok()
+}
