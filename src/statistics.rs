@@ -34,15 +34,18 @@ pub struct Counts {
     pub inverse_squares: u128,
     /// Counted rewards by goal.
     pub goals: SortedMap<GoalId, GoalCounts>,
+    /// Of these, the exposures of decisions that nobody shares. Only among them are holdout and arms rewarded alike: without consent
+    /// a receipt travels by the links of what is shown, and the holdout is shown nothing.
+    pub own: Part,
     /// The same by period of the decision, where the slot asked for it: [`MAX_PERIODS`] of each length.
-    pub periods: SortedMap<Period, PeriodCounts>,
+    pub periods: SortedMap<Period, Part>,
     /// Sums over contexts, by their set of features.
     pub contexts: SortedMap<u32, ContextSums>,
 }
 
-/// Counts of one period.
+/// Counts of a part of the exposures.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PeriodCounts {
+pub struct Part {
     /// Exposures.
     pub exposures: u64,
     /// Counted rewards by goal.
@@ -136,9 +139,11 @@ impl Counts {
         if self.exposures == 0 && self.goals.is_empty() {
             return;
         }
-        if let Some(period) = event.basis.period(event.time_millis) {
-            let counts = PeriodCounts { exposures: self.exposures, goals: self.goals.clone() };
-            self.periods.insert(period, counts);
+        let part = || Part { exposures: self.exposures, goals: self.goals.clone() };
+        let period = event.basis.period(event.time_millis).map(|period| (period, part()));
+        self.own = if event.shared { Part::default() } else { part() };
+        if let Some((period, part)) = period {
+            self.periods.insert(period, part);
         }
         if let Some(codes) = &event.basis.features {
             self.contexts.insert(codes.set(), ContextSums::of(codes, self.exposures, &self.goals));
@@ -151,7 +156,7 @@ impl Counts {
     }
 
     /// Adds counts of the same slot and treatment. Saturates where 2^64 exposures would not fit, which no site reaches.
-    fn merge(&mut self, other: &Self) {
+    pub fn merge(&mut self, other: &Self) {
         self.exposures = self.exposures.saturating_add(other.exposures);
         self.propensity_units = self.propensity_units.saturating_add(other.propensity_units);
         self.inverse_units = self.inverse_units.saturating_add(other.inverse_units);
@@ -160,12 +165,9 @@ impl Counts {
             self.add_goal(goal, *counts);
         }
         for (period, counts) in &other.periods {
-            let own = self.periods.or_default(*period);
-            own.exposures = own.exposures.saturating_add(counts.exposures);
-            for (goal, counts) in &counts.goals {
-                add_goal(&mut own.goals, goal, *counts);
-            }
+            self.periods.or_default(*period).merge(counts);
         }
+        self.own.merge(&other.own);
         if !other.periods.is_empty() {
             self.forget_periods();
         }
@@ -186,8 +188,17 @@ impl Counts {
             let last =
                 newest.iter().filter(|other| other.hours == period.hours).map(|other| other.index).max();
             let is_new = last.is_none_or(|last| last - period.index < MAX_PERIODS);
-            is_new && *counts != PeriodCounts::default()
+            is_new && *counts != Part::default()
         });
+    }
+}
+
+impl Part {
+    fn merge(&mut self, other: &Self) {
+        self.exposures = self.exposures.saturating_add(other.exposures);
+        for (goal, counts) in &other.goals {
+            add_goal(&mut self.goals, goal, *counts);
+        }
     }
 }
 

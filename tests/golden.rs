@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use edgeloom::bandit::{BetaPosterior, p_best, sampler};
-use edgeloom::decide::decide;
+use edgeloom::decide::{Choice, decide};
 use edgeloom::receipt::{Flags, Keyring, Receipt};
 use edgeloom::replay::replay;
 use edgeloom::seed::{Generator, Purpose, hash};
@@ -191,17 +191,19 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
                 decision: decision.id,
                 unit: Some(seed.unit),
                 slot: slot.id.clone(),
-                arm: choice.arm.map(|arm| slot.arms[arm].id.clone()),
+                arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
                 propensity: choice.propensity,
                 version: snapshot.version,
                 time_millis: context.time_millis,
                 flags: Flags::default().with_held_out(decision.held_out),
                 candidates: choice.candidates.clone(),
                 shards: 1,
-                basis: Basis::default(),
+                basis: choice.basis.clone(),
             };
             let read = keyring.verify(&keyring.sign(&receipt)).unwrap();
-            assert_eq!(replay(&snapshot, &read).as_ref(), Ok(choice));
+            // A receipt carries the basis; a replay has no need to make it again.
+            let replayed = Choice { basis: choice.basis.clone(), ..replay(&snapshot, &read).unwrap() };
+            assert_eq!(replayed, *choice);
             let other = Receipt { propensity: receipt.propensity / 2.0, ..receipt.clone() };
             assert!(replay(&snapshot, &other).is_err());
         }

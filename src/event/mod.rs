@@ -220,6 +220,17 @@ pub const fn check(receipt: &Receipt, now_millis: u64, window_millis: u64) -> Re
     Ok(())
 }
 
+/// Whether a reward of a goal still counts at `now_millis`, `window_millis` being the goal's own.
+///
+/// # Errors
+/// [`Refusal::Late`].
+pub const fn check_goal(receipt: &Receipt, now_millis: u64, window_millis: u64) -> Result<(), Refusal> {
+    if now_millis >= expires(receipt.time_millis, receipt.flags.shared(), window_millis) {
+        return Err(Refusal::Late);
+    }
+    Ok(())
+}
+
 /// [`check`] for a receipt that a client sent by itself: a shared one is refused too, because nothing binds it to a view
 /// and one visitor could send it for thousands. Those events are recorded by the edge only.
 ///

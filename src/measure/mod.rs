@@ -6,7 +6,7 @@
 //! | question | answer |
 //! |---|---|
 //! | What would another policy have earned? | [`off_policy::evaluate`] |
-//! | What did personalization add to the holdout? | [`uplift::rates`], [`uplift::values`] |
+//! | What did personalization add to the holdout? | [`uplift::rates`], [`uplift::values`]; from a ledger [`increment::increment`] |
 //! | Which of two arms is better, from a bandit's log? | [`arms::weighted`], [`arms::by_period`] |
 //! | Were the arms shown as often as the log says? | [`sample_ratio::sample_ratio`] |
 //! | How many visitors does it take? | [`power::Design`] |
@@ -27,6 +27,7 @@ mod coverage;
 pub mod discount;
 pub mod drift;
 pub mod estimate;
+pub mod increment;
 pub mod off_policy;
 pub mod power;
 pub mod qini;

@@ -69,14 +69,14 @@ impl Side {
         Self { exposures, propensity_sum, inverse_sum, tail: Tail::InverseSquares(squares) }
     }
 
-    /// From sums that were counted; `least` is the least propensity that the arm can have had, in (0, 1].
+    /// From sums that were counted.
     #[must_use]
-    pub fn of_counts(counts: &Counts, least: f64) -> Self {
+    pub fn of_counts(counts: &Counts) -> Self {
         Self {
             exposures: counts.exposures,
             propensity_sum: counts.propensity_sum(),
             inverse_sum: counts.inverse_sum(),
-            tail: Tail::Least(least),
+            tail: Tail::InverseSquares(counts.inverse_square_sum()),
         }
     }
 
@@ -283,10 +283,11 @@ mod tests {
                 exposures,
                 propensity_units: units(p),
                 inverse_units: units(1.0 / p),
+                inverse_squares: units(1.0 / (p * p)),
                 ..Counts::default()
             }
         };
-        let (a, b) = (Side::of_counts(&counts(900, 0.9), 0.05), Side::of_counts(&counts(110, 0.1), 0.05));
+        let (a, b) = (Side::of_counts(&counts(900, 0.9)), Side::of_counts(&counts(110, 0.1)));
         let found = sample_ratio(&[a, b], 1.0).unwrap();
         // Pearson with N = 1,010: 9²/909 + 9²/101.
         assert!((found.chi_square - (81.0 / 909.0 + 81.0 / 101.0)).abs() < 1e-5, "{found:?}");

@@ -171,6 +171,12 @@ impl Values {
         self.merge(&Self { visitors: 1, sum_micros: i128::from(value_micros), squares: square });
     }
 
+    /// Sums that were counted elsewhere: visitors, Σr in millionths, and Σr² in millionths of millionths, ≥ 0.
+    #[must_use]
+    pub fn of_sums(visitors: u64, sum_micros: i128, square_micros: i128) -> Self {
+        Self { visitors, sum_micros, squares: u128::try_from(square_micros).unwrap_or(0) }
+    }
+
     /// Adds other visitors.
     pub fn merge(&mut self, other: &Self) {
         self.visitors = self.visitors.saturating_add(other.visitors);

@@ -277,7 +277,7 @@ impl Compiler {
         }
         let path = goal.path.as_deref().map(Pattern::parse).transpose();
         let path = path.map_err(|e| Warning::error(format!("{pointer}/path"), e))?;
-        Ok(Goal { id, path, value, window_millis: HOUR_MILLIS * u64::from(window_hours) })
+        Ok(Goal { id, path, value, margin, window_millis: HOUR_MILLIS * u64::from(window_hours) })
     }
 
     fn blocks(&mut self, blocks: &[wire::Block]) {

@@ -161,8 +161,8 @@ impl<'l> Learner<'l> {
                     **slot == self.id && if held_out { treatment.is_held_out() } else { is_shown }
                 });
                 sides.fold((0_u64, 0_u64), |(exposures, rewards), (_, _, counts)| {
-                    let more = counts.goals.get(&goal).map_or(0, |goal| goal.n);
-                    (exposures.saturating_add(counts.exposures), rewards.saturating_add(more))
+                    let more = counts.own.goals.get(&goal).map_or(0, |goal| goal.n);
+                    (exposures.saturating_add(counts.own.exposures), rewards.saturating_add(more))
                 })
             };
             let (shown, held_out) = (total(false), total(true));

@@ -80,6 +80,8 @@ pub struct Goal {
     pub path: Option<Pattern>,
     /// What one success is worth when the event does not say.
     pub value: f64,
+    /// Share of a value that is earned.
+    pub margin: f64,
     /// How long after a decision a success is its own, milliseconds.
     pub window_millis: u64,
 }

@@ -245,7 +245,13 @@ mod tests {
             },
             learned: vec![LearnedSlot {
                 slot: "hero".into(),
-                arms: vec![LearnedArm { arm: "a".into(), exposures: 7, rewards: 3, weight: 0.1 + 0.2, ..LearnedArm::default() }],
+                arms: vec![LearnedArm {
+                    arm: "a".into(),
+                    exposures: 7,
+                    rewards: 3,
+                    weight: 0.1 + 0.2,
+                    ..LearnedArm::default()
+                }],
                 tripped: None,
             }],
         }

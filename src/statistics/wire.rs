@@ -8,7 +8,7 @@
 //! ```
 
 use super::context::{ContextSums, GoalSums};
-use super::{Counts, GoalCounts, PeriodCounts, Statistics};
+use super::{Counts, GoalCounts, Part, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
 use crate::json::{self, JsonError, Tell};
@@ -113,6 +113,8 @@ struct Row {
     inverse_units: Digits<u128>,
     inverse_squares: Digits<u128>,
     goals: Vec<Goal>,
+    /// Left out where all decisions are shared.
+    own: Option<PartRow>,
     /// Left out where the slot does not tell old from new.
     periods: Vec<PeriodRow>,
     /// Left out where nothing is decided by context.
@@ -126,6 +128,13 @@ struct Goal {
     n: u64,
     value_micros: Digits<i128>,
     square_micros: Digits<i128>,
+}
+
+/// Counts of a part of the exposures.
+#[derive(Default)]
+struct PartRow {
+    exposures: u64,
+    goals: Vec<Goal>,
 }
 
 /// Counts of a period.
@@ -162,9 +171,10 @@ json::fields! {
     Shape { has counts, refused, repeats; }
     Row {
         has slot, exposures, propensity_units, inverse_units, inverse_squares, goals;
-        may have arm, held_out, periods, contexts;
+        may have arm, held_out, own, periods, contexts;
     }
     Goal { has goal, n, value_micros, square_micros; }
+    PartRow { has exposures, goals; }
     PeriodRow { has hours, index, exposures, goals; }
     ContextRow { has set, columns, exposures, squares, goals; }
     ContextGoal { has goal, n, value_micros, square_micros, rewarded, valued; }
@@ -239,6 +249,10 @@ impl Shape {
                 inverse_units: Digits(counts.inverse_units),
                 inverse_squares: Digits(counts.inverse_squares),
                 goals: counts.goals.iter().map(Goal::of).collect(),
+                own: (counts.own != Part::default()).then(|| PartRow {
+                    exposures: counts.own.exposures,
+                    goals: counts.own.goals.iter().map(Goal::of).collect(),
+                }),
                 periods: counts.periods.iter().map(PeriodRow::of).collect(),
                 contexts: counts.contexts.iter().map(ContextRow::of).collect(),
             }
@@ -263,8 +277,12 @@ impl Goal {
     }
 }
 
+fn part(exposures: u64, goals: &[Goal]) -> Result<Part, IdError> {
+    Ok(Part { exposures, goals: goals.iter().map(Goal::counts).collect::<Result<_, _>>()? })
+}
+
 impl PeriodRow {
-    fn of((period, counts): (&Period, &PeriodCounts)) -> Self {
+    fn of((period, counts): (&Period, &Part)) -> Self {
         Self {
             hours: period.hours,
             index: period.index,
@@ -273,10 +291,9 @@ impl PeriodRow {
         }
     }
 
-    fn counts(&self) -> Result<(Period, PeriodCounts), IdError> {
-        let goals = self.goals.iter().map(Goal::counts).collect::<Result<_, _>>()?;
+    fn counts(&self) -> Result<(Period, Part), IdError> {
         let period = Period { hours: self.hours, index: self.index };
-        Ok((period, PeriodCounts { exposures: self.exposures, goals }))
+        Ok((period, part(self.exposures, &self.goals)?))
     }
 }
 
@@ -328,6 +345,7 @@ impl TryFrom<Shape> for Statistics {
                 propensity_units: row.propensity_units.0,
                 inverse_units: row.inverse_units.0,
                 inverse_squares: row.inverse_squares.0,
+                own: row.own.map_or_else(|| Ok(Part::default()), |own| part(own.exposures, &own.goals))?,
                 periods: row.periods.iter().map(PeriodRow::counts).collect::<Result<_, _>>()?,
                 ..Counts::default()
             };

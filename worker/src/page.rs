@@ -217,6 +217,9 @@ impl Request<'_> {
         };
         for (nth, goal) in snapshot.goals_at(address.path).enumerate() {
             let id = moment.event_id(snapshot.slots.len() + nth);
+            if edgeloom::event::check_goal(&receipt, moment.now, goal.window_millis).is_err() {
+                continue;
+            }
             if let Ok(event) = Event::reward(&receipt, &goal.id, goal.value, Some(id)) {
                 event.write(events);
             }

@@ -159,13 +159,13 @@ impl<'s> Served<'s> {
         let flags = Flags::default()
             .with_shared(shared)
             .with_held_out(choice.reason == Reason::Holdout)
-            .with_per_view(slot.policy.is_per_view());
+            .with_per_view(slot.chooser.is_per_view());
         let now = moment.now;
         Some(Receipt {
             decision: self.decision.id,
             unit: (!shared).then_some(self.seed.unit),
             slot: slot.id.clone(),
-            arm: choice.arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
+            arm: choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
             propensity: choice.propensity,
             version: snapshot.version,
             // A shared receipt tells the hour only, as its decision does.
@@ -173,7 +173,7 @@ impl<'s> Served<'s> {
             flags,
             candidates: choice.candidates.clone(),
             shards: snapshot.shards,
-            basis: Basis::default(),
+            basis: choice.basis.clone(),
         })
     }
 

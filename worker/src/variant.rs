@@ -36,7 +36,7 @@ pub fn variant(snapshot: &Snapshot, decision: &Decision, seed: &Seed, showing: S
         all.push(arm.map_or("", |arm| arm.id.as_str()).as_bytes());
         all.push(choice.reason.as_str().as_bytes());
         all.push(content);
-        if !seed.shared && slot.policy.is_per_view() {
+        if !seed.shared && slot.chooser.is_per_view() {
             all.push(&decision.id.0);
         }
     }

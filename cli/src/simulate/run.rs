@@ -7,7 +7,7 @@ use edgeloom::event::Treatment;
 use edgeloom::fold::Delta;
 use edgeloom::id::{DecisionId, VisitorKey};
 use edgeloom::seed::{Generator, Seed};
-use edgeloom::snapshot::{compile, learn};
+use edgeloom::snapshot::{Since, compile, learn};
 use edgeloom::statistics::{Counts, GoalCounts, Statistics};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -125,7 +125,7 @@ fn run(world: &World, extent: &Extent, number: usize) -> Vec<Course> {
     let parts = u64::from(extent.publications_per_day.max(1));
     for (day, part) in (0..extent.days).flat_map(|day| (0..parts).map(move |part| (day, part))) {
         let time = day as f64 + part as f64 / parts as f64;
-        stored.published.learned = learn(&stored.published.config, &statistics);
+        stored.published.learned = learn(&stored.published.config, &statistics, Since::default());
         note_decided(world, &stored.published.learned, time, &mut courses);
         let (snapshot, _) = compile(&stored);
         for context in &mut contexts {
@@ -185,7 +185,9 @@ fn apply(watched: &Watched, batch: &Batch, statistics: &mut Statistics) {
     for (treatment, (exposures, rewards)) in arms.chain([(&Treatment::Holdout, &batch.held_out)]) {
         let mut counts = Counts { exposures: u64::from(*exposures), ..Counts::default() };
         if *rewards > 0 {
-            counts.goals.insert(watched.goal.clone(), GoalCounts { n: u64::from(*rewards), value_micros: 0 });
+            counts
+                .goals
+                .insert(watched.goal.clone(), GoalCounts { n: u64::from(*rewards), ..GoalCounts::default() });
         }
         let delta = Delta { slot: &watched.id, treatment, counts, repeats: 0, refused: None };
         statistics.apply(&delta);

@@ -130,7 +130,7 @@ fn summary(watched: &Watched, extent: &Extent, courses: &[&Course]) -> Summary {
 
 fn name(treatment: &Treatment) -> String {
     match treatment {
-        Treatment::Arm(arm) => arm.to_string(),
+        Treatment::Arm(arm) | Treatment::Ghost(arm) => arm.to_string(),
         Treatment::Holdout | Treatment::Untouched => "page".into(),
     }
 }

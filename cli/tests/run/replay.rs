@@ -4,7 +4,7 @@ use crate::program::{Ran, fixtures, run};
 use edgeloom::context::Context;
 use edgeloom::decide::decide;
 use edgeloom::id::DecisionId;
-use edgeloom::receipt::{Flags, Keyring, Receipt};
+use edgeloom::receipt::{Basis, Flags, Keyring, Receipt};
 use edgeloom::seed::Seed;
 use edgeloom::snapshot::{compile, store, wire};
 use serde_json::json;

@@ -4,7 +4,7 @@ use super::read::{Kind, Known, goal, number};
 use crate::json;
 use edgeloom::event::{Event, Refusal};
 use edgeloom::id::{ArmId, DecisionId, SlotId};
-use edgeloom::receipt::{Candidates, Flags, Receipt};
+use edgeloom::receipt::{Basis, Candidates, Flags, Receipt};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

@@ -4,7 +4,7 @@ use super::import;
 use crate::bindings::Settings;
 use crate::json;
 use crate::ledger::Groups;
-use edgeloom::event::{Event, Refusal, check_sent};
+use edgeloom::event::{Event, Refusal, check_goal, check_sent};
 use edgeloom::id::GoalId;
 use edgeloom::receipt::Keyring;
 use edgeloom::snapshot::{Goal, Snapshot};
@@ -93,6 +93,7 @@ pub fn event(item: &Value, known: &Known, groups: &mut Groups) -> Result<(), Ref
         Kind::Exposure => Event::exposure(&receipt, None),
         Kind::Reward => {
             let goal = goal(item, known.snapshot)?;
+            check_goal(&receipt, known.now_millis, goal.window_millis)?;
             Event::reward(&receipt, &goal.id, number(item, "value")?.unwrap_or(goal.value), None)?
         }
     };

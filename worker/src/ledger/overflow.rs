@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use edgeloom::event::MAX_VALUE;
     use edgeloom::id::{ArmId, DecisionId, GoalId, MAX_ID_BYTES, SlotId};
-    use edgeloom::receipt::{Candidates, Flags, Receipt};
+    use edgeloom::receipt::{Basis, Candidates, Flags, Receipt};
 
     /// What the platform takes; a KB has 1,000 bytes there, and a message up to 100 that are the platform's own.
     const MESSAGE_BYTES: usize = 128_000;

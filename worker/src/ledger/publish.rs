@@ -3,11 +3,11 @@
 use super::publications::{SnapshotRow, keep_millis};
 use super::root_store::{MAX_ROW_BYTES, Meta, Store};
 use crate::bindings::{STATE, Settings};
-use crate::platform::{self, Env, Error, Result, State};
+use crate::platform::{self, Env, Error, Result, State, console_error};
 use crate::request::now_millis;
-use edgeloom::snapshot::learn;
 use edgeloom::snapshot::store::{self, Parts};
 use edgeloom::snapshot::wire::{Config, Published};
+use edgeloom::snapshot::{Since, learn};
 use std::cell::Cell;
 use std::time::Duration;
 
@@ -27,15 +27,29 @@ const WRITE_LIMIT: Duration = Duration::from_secs(3);
 pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let json = tables.config(config_version)?.ok_or_else(|| Error::new("this version is gone"))?;
     let config = stored_config(&json)?;
-    let learned = learn(&config, &tables.statistics()?);
     let latest = tables.latest()?;
+    let at_millis = now_millis();
+    // A wire that has tripped stays so while the same configuration is in use.
+    let is_same = tables.meta(Meta::Published)?.as_deref() == Some(config_version);
+    let before = if is_same {
+        latest.as_ref().map(|row| tables.bytes_of(row.sequence)).transpose()?.flatten()
+    } else {
+        None
+    };
+    let before = before.and_then(|bytes| store::decode(&bytes).ok()).map(|stored| stored.published.learned);
+    let since = Since { now_millis: at_millis, before: before.as_deref().unwrap_or_default() };
+    let learned = learn(&config, &tables.statistics()?, since);
+    for slot in &learned {
+        if let Some(reason) = &slot.tripped {
+            console_error!("root: tripwire: slot '{}' shows its baseline only: {reason}", slot.slot);
+        }
+    }
     let last = match &latest {
         Some(row) => row.sequence,
         // Publications of an older layout: isolates take no lower number.
         None => tables.meta(Meta::Written)?.and_then(|text| text.parse().ok()).unwrap_or(0),
     };
     let sequence = last + 1;
-    let at_millis = now_millis();
     let keep_millis = keep_millis(&config.ledger);
     let parts = Parts::of(&Published { config, learned });
     let bytes = parts.encode(sequence, at_millis).map_err(Error::new)?;

@@ -180,7 +180,7 @@ impl Inner {
                 published_millis: row.at_millis,
             }),
             config_version,
-            slots: report::slots(&config, &statistics),
+            slots: report::slots(&config, &statistics, now),
             refused,
             repeated: statistics.repeats(),
             shards: tables.shards()?,
