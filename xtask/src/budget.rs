@@ -31,12 +31,13 @@ enum Unit {
 }
 
 const ITEMS: [Item; 6] = [
-    // The promise of the project: a quarter of the platform's oldest limit, 1 MB.
+    // The promise of the project: under a third of the platform's oldest limit, 1 MB. Choosing by context and by worth, and
+    // measuring the increment, are 40 KB of it.
     Item {
         name: "Worker wasm",
         files: ("build/worker", ".wasm"),
         unit: Unit::Gzip,
-        limit_bytes: Some(250_000),
+        limit_bytes: Some(300_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
     // The modules beside the wasm and its glue in one, minified.

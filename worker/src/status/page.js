@@ -2,9 +2,9 @@
 // of wasm. It decides and computes nothing, and whatever stands in a template is escaped.
 
 const STYLE = `
-:root { --ink: #1c2330; --soft: #667085; --line: #e3e7ee; --paper: #f6f7f9; --card: #fff; --blue: #2563eb; --pale: #bfd3fb; --green: #0f7a53 }
+:root { --ink: #1c2330; --soft: #667085; --line: #e3e7ee; --paper: #f6f7f9; --card: #fff; --blue: #2563eb; --pale: #bfd3fb; --green: #0f7a53; --red: #b42318 }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #e8ecf3; --soft: #98a2b3; --line: #2b3342; --paper: #10141b; --card: #181e28; --blue: #7aa7ff; --pale: #2c4377; --green: #4cc38a }
+  :root { --ink: #e8ecf3; --soft: #98a2b3; --line: #2b3342; --paper: #10141b; --card: #181e28; --blue: #7aa7ff; --pale: #2c4377; --green: #4cc38a; --red: #ff8a7a }
 }
 * { box-sizing: border-box }
 body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 64rem; font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper) }
@@ -29,6 +29,14 @@ th:last-child, td:last-child { padding-right: 0 }
 .chart { width: 14rem }
 .chart svg { display: block; width: 100%; min-width: 8rem; height: 1rem }
 .share svg { display: inline-block; width: 4.5rem; height: .5rem; margin-right: .5rem; border-radius: .25rem; vertical-align: middle }
+.warn { margin-top: .6rem; color: var(--red) }
+.gain { display: grid; grid-template-columns: minmax(9rem, 1fr) 2fr; align-items: center; gap: .2rem 1.5rem; margin-top: .8rem; padding-top: .7rem; border-top: 1px solid var(--line) }
+.gain strong { font-size: 1.25rem; font-variant-numeric: tabular-nums }
+.gain p { margin: 0; color: var(--soft); font-size: .85rem }
+.gain svg { display: block; width: 100%; height: 1.25rem }
+.sure strong, .sure .mean { color: var(--green); stroke: var(--green) }
+.behind strong, .behind .mean { color: var(--red); stroke: var(--red) }
+.zero { stroke: var(--soft); stroke-dasharray: 2 2 }
 .axis { stroke: var(--line) }
 .interval { fill: var(--pale) }
 .mean { stroke: var(--blue); stroke-width: 2 }
@@ -37,6 +45,7 @@ th:last-child, td:last-child { padding-right: 0 }
 .part { fill: var(--blue) }
 .leads .part { fill: var(--green) }
 @media (max-width: 46rem) {
+  .gain { grid-template-columns: 1fr }
   thead { display: none }
   table, tbody { display: block }
   tr { display: grid; grid-template-columns: 1fr 1fr; gap: .1rem 1.5rem; padding: .6rem 0; border-top: 1px solid var(--line) }
@@ -121,28 +130,50 @@ function bar(share) {
   return html`<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="track" width="100" height="8"/><rect class="part" width="${(within(share, 0, 1) * 100).toFixed(1)}" height="8"/></svg>`;
 }
 
+/** A difference from nothing, with its interval; both ends of the scale are as far from 0. */
+function difference([low, middle, high]) {
+  const most = Math.max(Math.abs(low), Math.abs(high), 1e-12) * 1.1;
+  const x = (value) => (within(value / most, -1, 1) * 100 + 100).toFixed(1);
+  return html`<svg viewBox="0 0 200 16" role="img" aria-label="95 %: ${signed(low)} to ${signed(high)}"><path class="axis" d="M0 8H200"/><rect class="interval" x="${x(low)}" y="4" width="${Math.max(x(high) - x(low), 1).toFixed(1)}" height="8" rx="2"/><path class="zero" d="M100 0V16"/><path class="mean" d="M${x(middle)} 1V15"/></svg>`;
+}
+
+/** A number with its sign, with three digits or whole. */
+export function signed(n) {
+  const size = Math.abs(n);
+  const digits = size >= 100 || size === 0 ? 0 : size >= 1 ? 2 : 4;
+  return `${n < 0 ? "\u2212" : "+"}${grouped(size.toFixed(digits).split(".")[0])}${digits ? `.${size.toFixed(digits).split(".")[1]}` : ""}`;
+}
+
+/** What was earned against the holdout, with how sure that is. */
+function gain({ goal, shown, held_out: held, p_value_positive: p, lift, earned }) {
+  const sure = earned[0] > 0 ? "sure" : earned[2] < 0 ? "behind" : "";
+  const more = lift[1] === null ? "" : html` The goal is reached ${signed(lift[1] * 100)} % more often than without (95 %: ${lift[0] === null ? "?" : signed(lift[0] * 100)} to ${lift[2] === null ? "?" : signed(lift[2] * 100)} %).`;
+  return html`<div class="gain ${sure}"><div><p>earned with <b>${goal}</b> against the holdout</p><strong>${signed(earned[1])}</strong></div><div>${difference(earned)}<p>95 %: ${signed(earned[0])} to ${signed(earned[2])}; positive with ${percent(p)}.${more} ${grouped(shown.exposures)} shown with ${grouped(shown.rewards)} rewards, ${grouped(held.exposures)} held out with ${grouped(held.rewards)}; visits without consent are left out.</p></div></div>`;
+}
+
 function snapshotOf({ snapshot, config_version: config }) {
   if (!snapshot) return html`<p>no snapshot</p>`;
   return html`<dl><div><dt>Snapshot</dt><dd title="${snapshot.version}">${snapshot.version.slice(0, 8)}</dd></div><div><dt>Publication</dt><dd>#${snapshot.sequence}</dd></div><div><dt>Age</dt><dd>${age(snapshot.age_millis)}</dd></div><div><dt>Configuration</dt><dd>${config?.slice(0, 8) ?? "–"}</dd></div></dl>`;
 }
 
 function armRow(arm, scale, leads) {
-  return html`<tr class="${leads ? "leads" : ""}"><th scope="row">${arm.arm}<td class="chart" data-label="Rate">${interval(arm, scale)}<td class="n" data-label="Mean">${percent(arm.mean)}<td class="n" data-label="P(best)">${percent(arm.p_best)}<td class="share" data-label="Traffic">${bar(arm.share)}<span>${percent(arm.share)}</span><td class="n" data-label="Shown">${grouped(arm.exposures)}<td class="n" data-label="Rewards">${grouped(arm.rewards)}</tr>`;
+  return html`<tr class="${leads ? "leads" : ""}"><th scope="row">${arm.arm}<td class="chart" data-label="Rate">${interval(arm, scale)}<td class="n" data-label="Mean">${percent(arm.mean)}<td class="n" data-label="P(best)">${percent(arm.p_best)}<td class="share" data-label="Traffic">${arm.share === null ? html`<span>by visit</span>` : [bar(arm.share), html`<span>${percent(arm.share)}</span>`]}<td class="n" data-label="Shown">${grouped(arm.exposures)}<td class="n" data-label="Rewards">${grouped(arm.rewards)}</tr>`;
 }
 
 /**
  * The holdout: how many, and no rate. Its visits without consent see no link that could bring a receipt to the goal, so
- * their rewards are missing, and a rate beside those of the arms would look like a gain that nobody measured.
+ * their rewards are missing, and a rate beside those of the arms would look like a gain that nobody measured. What can be
+ * compared stands below the table.
  */
 function heldRow({ exposures }) {
-  return html`<tr class="held"><th scope="row">held out<td class="chart" data-label="Rate">not comparable yet<td class="n" data-label="Mean">–<td class="n" data-label="P(best)">–<td class="share" data-label="Traffic">–<td class="n" data-label="Shown">${grouped(exposures)}<td class="n" data-label="Rewards">–</tr>`;
+  return html`<tr class="held"><th scope="row">held out<td class="chart" data-label="Rate">see below<td class="n" data-label="Mean">–<td class="n" data-label="P(best)">–<td class="share" data-label="Traffic">–<td class="n" data-label="Shown">${grouped(exposures)}<td class="n" data-label="Rewards">–</tr>`;
 }
 
-function section({ slot, policy, goal, arms, held_out: held }) {
+function section({ slot, policy, goal, arms, held_out: held, increments, sample_ratio: ratio, tripped }) {
   const scale = scaleOf(arms);
   const best = Math.max(0, ...arms.map((arm) => arm.p_best));
   const rows = arms.map((arm) => armRow(arm, scale, arm.p_best >= best && best > 0.5));
-  return html`<section><h2>${slot}</h2><p>${policy} for <b>${goal}</b>, scale 0 – ${percent(scale)}</p><table><thead><tr><th>Arm<th>Rate, 95&nbsp;%<th class="n">Mean<th class="n">P(best)<th>Traffic<th class="n">Shown<th class="n">Rewards</tr></thead><tbody>${rows}${held ? heldRow(held) : ""}</tbody></table></section>`;
+  return html`<section><h2>${slot}</h2><p>${policy} for <b>${goal}</b>, scale 0 – ${percent(scale)}</p>${tripped ? html`<p class="warn" role="status">Stopped by a tripwire, the baseline is shown: ${tripped}</p>` : ""}${ratio !== null && ratio < 0.001 ? html`<p class="warn" role="status">Arms were not shown as often as the log says (p ${percent(ratio)}): events are missing or counted wrongly.</p>` : ""}<table><thead><tr><th>Arm<th>Rate, 95&nbsp;%<th class="n">Mean<th class="n">P(best)<th>Traffic<th class="n">Shown<th class="n">Rewards</tr></thead><tbody>${rows}${held ? heldRow(held) : ""}</tbody></table>${increments.length ? increments.map(gain) : html`<div class="gain"><p>No increment yet: it takes visits with consent, shown and held out.</p></div>`}</section>`;
 }
 
 function events({ repeated, dead_letters: dead, dead_events: inThem, refused, shards }) {
