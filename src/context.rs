@@ -1,6 +1,7 @@
 //! What is known of one visit; missing is explicit and nothing here identifies anybody.
 
 use crate::crawler;
+use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
 use serde_json::{Map, Value};
 
@@ -83,6 +84,8 @@ pub struct Context {
     pub time_millis: u64,
     /// Whatever the site adds.
     pub attributes: Map<String, Value>,
+    /// What the visitor has seen before, where that may be remembered; for caps only, conditions can't ask for it.
+    pub seen: Seen,
 }
 
 /// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::id::{BlockId, DecisionId, SnapshotVersion};
 use crate::receipt::{Basis, Candidates};
 use crate::seed::{Purpose, Seed};
-use crate::snapshot::{Arm, Draw, Slot, Snapshot};
+use crate::snapshot::{Arm, Cap, Draw, Slot, Snapshot};
 use crate::split::fraction;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
@@ -79,14 +79,18 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     // to wait at each for an answer that it can't foresee.
     let mut choices = Vec::with_capacity(snapshot.slots.len());
     for (position, slot) in snapshot.slots_on(&context.path) {
-        let is_addressed = in_audience(slot.audience) && takes_part(slot, context.time_millis, seed);
+        let is_addressed = in_audience(slot.audience)
+            && takes_part(slot, context.time_millis, seed)
+            && !slot.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis));
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }
     let mut shown: Vec<&BlockId> = Vec::new();
     for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
         let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
         let is_eligible = |arm: &Arm| {
-            in_audience(arm.audience) && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
+            in_audience(arm.audience)
+                && !arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis))
+                && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
         };
         let candidates = if slot.partial {
             Candidates::of(slot.arms.iter().map(|arm| !arm.is_shadow && is_eligible(arm)))
@@ -111,6 +115,14 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         outcome.basis = Basis { features: codes, period_hours: slot.period_hours, shadow };
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
+}
+
+/// What the visitor has now seen once more, or would have seen without the holdout: the caps that go on counting, so that both
+/// sides of the comparison reach them alike.
+pub fn counted(slot: &Slot, choice: &Choice) -> impl Iterator<Item = Cap> {
+    let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
+    let of_arm = taken.and_then(|arm| arm.cap);
+    of_arm.into_iter().chain(taken.and(slot.cap))
 }
 
 /// Whether a seed falls into the snapshot's holdout.

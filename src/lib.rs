@@ -91,6 +91,7 @@ pub mod measure;
 pub mod pattern;
 pub mod receipt;
 pub mod replay;
+pub mod saturation;
 pub mod schedule;
 pub mod seed;
 mod selector;

@@ -36,6 +36,8 @@ pub enum Purpose {
     Feature = 11,
     /// Draws of scores in a context.
     Score = 12,
+    /// What a visitor has seen.
+    Seen = 13,
 }
 
 /// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows

@@ -4,6 +4,7 @@
 use crate::context::{Context, Device};
 use crate::decide::Decision;
 use crate::id::IdError;
+use crate::saturation::Seen;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,20 @@ impl Visit {
         let seed = Seed::of_text(site, self.visitor.as_deref(), &self.decision)?;
         let device = Device::of_word(&self.device);
         let Self { path, query, referrer, country, language, time_millis, attributes, .. } = self;
-        Ok((Context { path, query, referrer, country, language, device, time_millis, attributes }, seed))
+        Ok((
+            Context {
+                path,
+                query,
+                referrer,
+                country,
+                language,
+                device,
+                time_millis,
+                attributes,
+                seen: Seen::default(),
+            },
+            seed,
+        ))
     }
 }
 

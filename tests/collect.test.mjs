@@ -68,7 +68,7 @@ test("decisions spread over all shards and each keeps to its own", async () => {
 test("held-out visits are counted apart", async () => {
   const token = receipt({ slot: "cta", arm: null, flags: ["heldOut"], shards: 4 });
   await send([exposure(token), reward(token)]);
-  const slot = await until(() => slotOf("cta"), (slot) => slot.held_out);
+  const slot = await until(() => slotOf("cta"), (slot) => slot.held_out.exposures);
   assert.deepEqual([slot.held_out.exposures, slot.held_out.rewards], [1, 1]);
 });
 

@@ -275,6 +275,7 @@ mod tests {
             device: Device::Phone,
             time_millis: 1_795_525_500_000,
             attributes: json!({"plan": "pro", "path": "shadow"}).as_object().cloned().unwrap(),
+            ..Context::default()
         };
         for context in [&empty, &full] {
             for name in BUILT_IN.into_iter().chain(["plan", "unknown"]) {

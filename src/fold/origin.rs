@@ -70,14 +70,21 @@ impl Origin {
         }
     }
 
-    /// Name of the token of an event in its row: everything that its events agree in, and the decision.
+    /// Name of the token of an event in its row: the decision, the slot and what it got.
     ///
-    /// Visitors who share a decision may differ in what they were eligible for and in their features: then they are counted
-    /// apart, each reward with the propensity and the features of its own view.
+    /// Visitors who share a decision may differ in what they were eligible for and in their features: they are counted apart,
+    /// each reward with the propensity and the features of its own view. Of a decision that nobody shares there is one view, and
+    /// a line of a log need not tell its time or its propensity twice.
     pub(super) fn key(event: &Event) -> u64 {
+        let propensity = if event.shared { event.propensity } else { 1.0 };
         let mut bytes = Vec::with_capacity(64);
-        Self { unit: None, ..Self::of(event) }.write(&mut bytes);
+        Self { unit: None, time_millis: 0, propensity, ..Self::of(event) }.write(&mut bytes);
         hash(Purpose::Event, &[b"token", &event.decision.0, &bytes])
+    }
+
+    /// Takes time and propensity of the first exposure: a reward that came before it may not have told them.
+    pub(super) const fn expose(&mut self, event: &Event) {
+        (self.time_millis, self.propensity) = (event.time_millis, event.propensity);
     }
 
     /// Learns the unit from another event of the same decision. Of two, which no honest edge sends, the larger stands,
@@ -175,8 +182,9 @@ mod tests {
 
     #[test]
     fn views_that_differ_in_what_they_were_decided_with_are_counted_apart() {
-        let one = Event::exposure(&sample(), None);
-        let other = Event::exposure(&Receipt { propensity: 0.4, ..sample() }, None);
+        let flags = sample().flags.with_shared(true);
+        let one = Event::exposure(&Receipt { flags, ..sample() }, None);
+        let other = Event::exposure(&Receipt { flags, propensity: 0.4, ..sample() }, None);
         assert_ne!(Origin::key(&one), Origin::key(&other));
     }
 }

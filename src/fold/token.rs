@@ -96,15 +96,18 @@ impl Token {
     }
 
     /// Takes an exposure; one waiting reward of each goal starts to count.
-    pub(super) fn expose(&mut self, key: u64, propensity: f64, counts: &mut Counts) -> Outcome {
-        let Err(rank) = self.exposures.binary_search(&key) else { return Outcome::Repeat };
-        *counts = Counts::of_exposure(propensity);
+    pub(super) fn expose(&mut self, event: &Event, counts: &mut Counts) -> Outcome {
+        let Err(rank) = self.exposures.binary_search(&event.key) else { return Outcome::Repeat };
+        if self.exposures.is_empty() {
+            self.origin.expose(event);
+        }
+        *counts = Counts::of_exposure(event.propensity);
         for (goal, rewards) in &self.rewards {
             if let Some((_, value)) = rewards.get(self.exposures.len()) {
                 counts.add_goal(goal, GoalCounts::of(*value));
             }
         }
-        self.exposures.insert(rank, key);
+        self.exposures.insert(rank, event.key);
         Outcome::New
     }
 

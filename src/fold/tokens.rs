@@ -104,7 +104,7 @@ impl Tokens {
         }
         let is_told = token.join(event);
         let outcome = match &event.kind {
-            Kind::Exposure => token.expose(event.key, event.propensity, counts),
+            Kind::Exposure => token.expose(event, counts),
             Kind::Reward { goal, value_micros } => token.reward(event.key, goal, *value_micros, counts),
         };
         let outcome = if is_told && outcome == Outcome::Repeat { Outcome::Revised } else { outcome };

@@ -5,13 +5,14 @@
 use super::experiment::{self, Experiment};
 use super::store::Stored;
 use super::terms::{self, ArmTerms};
-use super::{Arm, Goal, Page, Slot, Snapshot, wire};
+use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{Belief, BetaPosterior};
 use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
+use crate::saturation::{Limit, MAX_HOURS, SeenKey};
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
@@ -131,6 +132,8 @@ struct Compiler {
     audience_ids: SortedMap<String, AudienceIndex>,
     goals: Vec<Goal>,
     blocks: SortedMap<String, Arc<Markup>>,
+    /// Limits of blocks that have one.
+    limits: SortedMap<String, Limit>,
 }
 
 /// Stops an item: its warning is noted, nothing of it is kept.
@@ -295,6 +298,10 @@ impl Compiler {
                             self.warnings.push(Warning::advice(format!("{pointer}/fields/{field}"), remark));
                         }
                         self.blocks.insert(block.id.clone(), Arc::new(made.markup().clone()));
+                        let limit = block.cap.map(|cap| limit(cap, &pointer)).transpose();
+                        if let Some(limit) = self.note(limit).flatten() {
+                            self.limits.insert(block.id.clone(), limit);
+                        }
                     }
                     Err(error) => self.error(format!("{pointer}/template"), error),
                 }
@@ -353,6 +360,8 @@ impl Compiler {
         let schedule = experiment::schedule(wire, at)?;
         let holdout = wire.holdout.as_ref().map(|part| Holdout::new(part.share, &part.salt)).transpose();
         let holdout = holdout.map_err(|e| Warning::error(format!("{at}/holdout/share"), e))?;
+        let cap = wire.cap.map(|cap| limit(cap, at)).transpose()?;
+        let cap = cap.map(|limit| Cap { key: SeenKey::of_slot(&id), limit });
         let layer = wire.layer.as_ref().map(|part| layer_part(part, at)).transpose()?;
         let goal = self.goal_named(&wire.goal, &format!("{at}/goal"))?;
         for (i, name) in wire.also.iter().enumerate() {
@@ -386,7 +395,9 @@ impl Compiler {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
-        let partial = arms.iter().any(|arm| arm.audience.is_some() || arm.is_shadow || shares_block(arm));
+        let partial = arms
+            .iter()
+            .any(|arm| arm.audience.is_some() || arm.is_shadow || arm.cap.is_some() || shares_block(arm));
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
             id,
@@ -397,6 +408,7 @@ impl Compiler {
             audience,
             schedule,
             layer,
+            cap,
             holdout,
             goal,
             chooser,
@@ -513,10 +525,14 @@ impl Compiler {
         let (exposures, rewards) = learned.map_or((0, 0), |l| (l.exposures, l.rewards));
         let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), id.as_str().as_bytes()]);
         let block = wire.block.as_deref().and_then(|name| BlockId::new(name).ok());
+        let limit = wire.block.as_ref().and_then(|name| self.limits.get(name).copied());
+        let cap =
+            block.as_ref().zip(limit).map(|(block, limit)| Cap { key: SeenKey::of_block(block), limit });
         Ok(Arm {
             posterior: prior,
             belief: Belief::Rate(prior),
             cost,
+            cap,
             is_shadow: wire.shadow.unwrap_or(false),
             id,
             block,
@@ -545,6 +561,17 @@ fn twice(what: &str, id: &str) -> String {
 /// The name is no identifier.
 pub(super) fn arm_id(arm: &wire::Arm) -> Result<ArmId, crate::id::IdError> {
     ArmId::new(arm.id.as_deref().or(arm.block.as_deref()).unwrap_or("page"))
+}
+
+/// A frequency cap in its range.
+fn limit(cap: wire::Cap, at: &str) -> Item<Limit> {
+    Limit::new(cap.times, cap.hours).ok_or_else(|| {
+        let message = format!(
+            "{} times in {} hours is out of range; hint: 1 to 255 times in 1 to {MAX_HOURS} hours",
+            cap.times, cap.hours
+        );
+        Warning::error(format!("{at}/cap"), message)
+    })
 }
 
 /// A part of a layer, with both ends in [0, 1].

@@ -23,6 +23,7 @@ use crate::bandit::{self, Belief, BetaPosterior};
 use crate::block::Markup;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
+use crate::saturation::{Limit, Seen, SeenKey};
 use crate::schedule::Schedule;
 use crate::slot::Place;
 use crate::split::{Holdout, LayerPart};
@@ -105,6 +106,8 @@ pub struct Slot {
     pub schedule: Schedule,
     /// The part of a layer it takes.
     pub layer: Option<LayerPart>,
+    /// How often it is filled for a visitor at most.
+    pub cap: Option<Cap>,
     /// Visitors who see it as the site has it, beside the site's holdout.
     pub holdout: Option<Holdout>,
     /// The goal it is named for; position in `goals`.
@@ -136,6 +139,8 @@ pub struct Arm {
     pub markup: Option<Arc<Markup>>,
     /// Only for these visits.
     pub audience: Option<AudienceIndex>,
+    /// How often a visitor sees its block at most.
+    pub cap: Option<Cap>,
     /// The arm's own salt: hash of slot and arm.
     pub salt: u64,
     /// Belief about how often the slot's goal is reached.
@@ -150,6 +155,23 @@ pub struct Arm {
     pub exposures: u64,
     /// Exposures rewarded.
     pub rewards: u64,
+}
+
+/// A frequency cap: what is counted, and how often it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// What is counted.
+    pub key: SeenKey,
+    /// How often.
+    pub limit: Limit,
+}
+
+impl Cap {
+    /// Whether a visitor has seen it as often as they may.
+    #[must_use]
+    pub fn is_reached(&self, seen: &Seen, now_millis: u64) -> bool {
+        self.limit.is_reached(seen, self.key, now_millis)
+    }
 }
 
 impl Arm {

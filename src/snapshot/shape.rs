@@ -1,7 +1,7 @@
 //! How the stored shapes are read from JSON and told as JSON; what they mean stands in `wire`.
 
 use super::wire::{
-    Arm, Assignment, Audience, Block, Config, Consent, Feature, Field, Goal, Holdout, Image, LayerPart,
+    Arm, Assignment, Audience, Block, Cap, Config, Consent, Feature, Field, Goal, Holdout, Image, LayerPart,
     LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy, PolicyKind, Privacy,
     Published, Regression, Slot, Step, Tripwire,
 };
@@ -17,11 +17,12 @@ json::fields! {
     Page { needs path, life_seconds; has shared; }
     Audience { needs id, when; }
     Goal { needs id; may have path, value, margin, amounts, window_hours; }
-    Block { needs id, template; may have fields; }
+    Block { needs id, template; may have fields, cap; }
+    Cap { needs times, hours; }
     Image { needs src, alt; may have width, height; }
     Slot {
         has id, goal, policy, arms;
-        may have selector, paths, enabled, audience, rollout, layer, also, challenger, start, end, ramp, holdout, tripwires,
+        may have selector, paths, enabled, audience, rollout, layer, also, challenger, start, end, ramp, holdout, cap, tripwires,
         half_life_hours;
     }
     Step { needs from, share; }

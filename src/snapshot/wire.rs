@@ -200,6 +200,21 @@ pub struct Block {
     #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "std::collections::BTreeMap<String, Field>"))]
     pub fields: SortedMap<String, Field>,
+    /// How often a visitor sees it at most, in all slots together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Cap>,
+}
+
+/// How often something may be shown to a visitor. It is counted where a visitor is known, from consent to measurement on; else
+/// a block is shown once per page, as ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Cap {
+    /// So often at most, 1–255; once is a cool-down.
+    pub times: u8,
+    /// In so many hours from the first time on, 1–8760. Consent to measurement alone remembers for 24.
+    pub hours: u32,
 }
 
 /// A typed value of a block.
@@ -290,6 +305,9 @@ pub struct Slot {
     /// Visitors that see this place as it is, beside those of the site's holdout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holdout: Option<Holdout>,
+    /// How often it is filled for a visitor at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cap: Option<Cap>,
     /// Goals that must not fall behind the holdout: where one does, the baseline is shown until the configuration changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tripwires: Vec<Tripwire>,

@@ -83,6 +83,7 @@ fn told(body: &Value, source: Source) -> String {
         device: Device::of_word(text(body, "device").unwrap_or_default()),
         time_millis: body.get("time_millis").and_then(Value::as_u64).unwrap_or(moment.now),
         attributes: object("attributes").unwrap_or_default(),
+        ..Context::default()
     };
     let decision = text(body, "decision").and_then(|text| DecisionId::parse(text).ok());
     let decision = decision.unwrap_or_else(|| moment.decision_id());

@@ -7,6 +7,7 @@
 use crate::page::{Current, NUL, Plan};
 use crate::served::{Moment, Source, push_timing, timing_header};
 use crate::visitor::{Facts, visit_of};
+use edgeloom::decide::counted;
 use edgeloom::receipt::Keyring;
 
 /// A problem names this many slots; whoever has more knows where to look.
@@ -40,7 +41,11 @@ fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
     let receipt = served.fill(choice, text, events).unwrap_or_default();
     let mut timing = String::new();
     push_timing(&mut timing, choice);
-    for part in [&timing_header(&timing), &receipt, &visit.set_cookie.unwrap_or_default()] {
+    for part in [
+        &timing_header(&timing),
+        &receipt,
+        &visit.cookie(source.keyring, counted(choice.0, choice.1)).unwrap_or_default(),
+    ] {
         text.push(NUL);
         text.push_str(part);
     }

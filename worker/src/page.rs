@@ -4,6 +4,7 @@
 use crate::served::{Moment, Source, hints, push_timing, push_told, timing_header};
 use crate::visitor::{Address, Facts, visit_of};
 use edgeloom::assemble::{ScriptPolicy, json_island, script_policy};
+use edgeloom::decide::counted;
 use edgeloom::event::Event;
 use edgeloom::receipt::Keyring;
 use edgeloom::snapshot::Snapshot;
@@ -200,7 +201,8 @@ impl Request<'_> {
         slots.set_lengths([tail.len(), reached_bytes, places_units]);
         head.timing = timing_header(&timing);
         head.variant = served.variant(visit.mode);
-        head.cookie = visit.set_cookie;
+        let counted = served.choices().flat_map(|(slot, choice)| counted(slot, choice));
+        head.cookie = visit.cookie(keyring, counted);
     }
 
     /// The rewards of reaching this page: a receipt in its address, or in that of the page before.

@@ -3,7 +3,9 @@
 use edgeloom::context::{Context, Device};
 use edgeloom::id::VisitorKey;
 use edgeloom::receipt::{Keyring, Purpose};
+use edgeloom::saturation::Seen;
 use edgeloom::seed::HOUR_MILLIS;
+use edgeloom::snapshot::Cap;
 use edgeloom::snapshot::wire::{Mode, Privacy};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -142,8 +144,10 @@ pub struct Visit {
     pub mode: Mode,
     /// Pseudonymous key, where the mode has one.
     pub visitor: Option<VisitorKey>,
-    /// `Set-Cookie` line, where something changes on the device.
-    pub set_cookie: Option<String>,
+    /// `Set-Cookie` line, where something changes on the device before anything is decided.
+    set_cookie: Option<String>,
+    /// What stands on the device, where the mode allows that.
+    memory: Option<Memory>,
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
     pub is_watched: bool,
 }
@@ -152,18 +156,37 @@ pub struct Visit {
 ///
 /// `fresh_key` is random and becomes the visitor's key where one is needed and none is there.
 pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, fresh_key: [u8; 16]) -> Visit {
-    let context = context_of(facts, now);
+    let mut context = context_of(facts, now);
     let mode = mode_of(facts, privacy);
-    let (visitor, set_cookie) = match mode {
+    let days = |days: u16| u64::from(days.clamp(1, 390)) * 24;
+    let (memory, set_cookie) = match mode {
         Mode::Contextual => (None, withdrawn(facts, privacy)),
-        Mode::Measured => remembered(facts, keyring, now, 24, mode, fresh_key),
+        Mode::Measured => remembered(facts, keyring, (now, 24), mode, fresh_key),
         Mode::Personal => {
-            let hours = u64::from(privacy.cookie_days.unwrap_or(30).clamp(1, 390)) * 24;
-            remembered(facts, keyring, now, hours, mode, fresh_key)
+            let hours = days(privacy.cookie_days.unwrap_or(30));
+            remembered(facts, keyring, (now, hours), mode, fresh_key)
         }
     };
+    let visitor = memory.as_ref().map(|memory| memory.key);
+    context.seen = memory.as_ref().map(|memory| memory.seen.clone()).unwrap_or_default();
     let is_watched = context.device != Device::Crawler && !facts.is_prefetch();
-    Visit { context, mode, visitor, set_cookie, is_watched }
+    Visit { context, mode, visitor, set_cookie, memory, is_watched }
+}
+
+impl Visit {
+    /// The `Set-Cookie` line of the answer: a new key, or counters that went on.
+    pub fn cookie(&self, keyring: &Keyring, counted: impl Iterator<Item = Cap>) -> Option<String> {
+        let now = self.context.time_millis;
+        let mut counted = counted.peekable();
+        match &self.memory {
+            Some(memory) if self.is_watched && counted.peek().is_some() => {
+                let mut memory = memory.clone();
+                counted.for_each(|cap| memory.seen.add(cap.key, cap.limit.hours(), now));
+                Some(memory.line(keyring, now))
+            }
+            _ => self.set_cookie.clone(),
+        }
+    }
 }
 
 fn context_of(facts: &Facts, now: u64) -> Context {
@@ -178,6 +201,7 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         device: device_of(facts.user_agent),
         time_millis: now,
         attributes: Map::new(),
+        seen: Seen::default(),
     }
 }
 
@@ -262,30 +286,47 @@ fn withdrawn(facts: &Facts, privacy: &Privacy) -> Option<String> {
     Some(format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"))
 }
 
-/// Layout of the signed cookie: mode (1), hour of issue (4, big endian), key (16).
+/// What stands on the device. Layout of the signed cookie: mode (1), hour of issue (4, big endian), key (16), what was seen.
+#[derive(Debug, Clone)]
+struct Memory {
+    mode: Mode,
+    /// Hour in which the key was made, since the epoch.
+    issued: u64,
+    /// How long it lives from then on.
+    life_hours: u64,
+    key: VisitorKey,
+    seen: Seen,
+}
+
+impl Memory {
+    /// The `Set-Cookie` line; a cookie that is written again does not live longer.
+    fn line(&self, keyring: &Keyring, now: u64) -> String {
+        let issued = u32::try_from(self.issued).unwrap_or(u32::MAX).to_be_bytes();
+        let mut bytes = vec![mode_byte(self.mode)];
+        bytes.extend(issued.into_iter().chain(self.key.0));
+        self.seen.write(&mut bytes);
+        let value = keyring.sign_bytes(Purpose::Cookie, &bytes);
+        let age = (self.issued + self.life_hours).saturating_sub(now / HOUR_MILLIS) * 3600;
+        format!("{COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax")
+    }
+}
+
+/// What is on the device, or a new key with the line that puts it there.
 fn remembered(
     facts: &Facts,
     keyring: &Keyring,
-    now: u64,
-    life_hours: u64,
+    (now, life_hours): (u64, u64),
     mode: Mode,
     fresh_key: [u8; 16],
-) -> (Option<VisitorKey>, Option<String>) {
+) -> (Option<Memory>, Option<String>) {
     let hour = now / HOUR_MILLIS;
-    if let Some(key) =
-        cookie(facts.cookie, COOKIE).and_then(|text| read(keyring, text, hour, life_hours, mode))
-    {
-        return (Some(key), None);
+    let found = cookie(facts.cookie, COOKIE).and_then(|text| read(keyring, text, (hour, life_hours), mode));
+    if let Some(memory) = found {
+        return (Some(memory), None);
     }
-    let mut bytes = [0_u8; 21];
-    let issued = u32::try_from(hour).unwrap_or(u32::MAX).to_be_bytes();
-    for (to, from) in bytes.iter_mut().zip([mode_byte(mode)].into_iter().chain(issued).chain(fresh_key)) {
-        *to = from;
-    }
-    let value = keyring.sign_bytes(Purpose::Cookie, &bytes);
-    let age = life_hours * 3600;
-    let line = format!("{COOKIE}={value}; Path=/; Max-Age={age}; Secure; HttpOnly; SameSite=Lax");
-    (Some(VisitorKey(fresh_key)), Some(line))
+    let memory = Memory { mode, issued: hour, life_hours, key: VisitorKey(fresh_key), seen: Seen::default() };
+    let line = memory.line(keyring, now);
+    (Some(memory), Some(line))
 }
 
 const fn mode_byte(mode: Mode) -> u8 {
@@ -296,13 +337,14 @@ const fn mode_byte(mode: Mode) -> u8 {
     }
 }
 
-/// The key in a cookie that is ours, of this mode and not too old; anything else is no cookie.
-fn read(keyring: &Keyring, text: &str, hour: u64, life_hours: u64, mode: Mode) -> Option<VisitorKey> {
+/// The content of a cookie that is ours, of this mode and not too old; anything else is no cookie.
+fn read(keyring: &Keyring, text: &str, (hour, life_hours): (u64, u64), mode: Mode) -> Option<Memory> {
     let bytes = keyring.verify_bytes(Purpose::Cookie, text).ok()?;
     let (&found_mode, rest) = bytes.split_first()?;
-    let (issued, key) = rest.split_first_chunk::<4>()?;
+    let (issued, rest) = rest.split_first_chunk::<4>()?;
+    let (key, seen) = rest.split_first_chunk::<16>()?;
     let issued = u64::from(u32::from_be_bytes(*issued));
     let alive = issued <= hour && hour - issued < life_hours;
     (found_mode == mode_byte(mode) && alive).then_some(())?;
-    Some(VisitorKey(key.try_into().ok()?))
+    Some(Memory { mode, issued, life_hours, key: VisitorKey(*key), seen: Seen::read(seen)? })
 }

@@ -106,6 +106,7 @@ impl Kind {
             device: self.device.as_deref().map_or(Device::Unknown, Device::of_word),
             time_millis: 0,
             attributes: self.attributes.clone(),
+            ..Context::default()
         }
     }
 }
