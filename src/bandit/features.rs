@@ -183,7 +183,8 @@ impl Features {
                 }
                 FeatureKind::Boolean => part(b"boolean"),
                 FeatureKind::OneOf(words) => words.iter().for_each(|word| part(word.as_bytes())),
-                FeatureKind::Hashed { columns } => part(&columns.to_le_bytes()),
+                // 64 bits on every machine.
+                FeatureKind::Hashed { columns } => part(&(*columns as u64).to_le_bytes()),
             }
         }
         // The upper half: 32 bits are enough to tell the few sets apart that a site has ever had.
