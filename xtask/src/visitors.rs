@@ -1,11 +1,20 @@
 //! The demo's simulated visitors: the hidden truth about them, and one visit over HTTP as a browser would make it.
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use ureq::Agent;
 
-/// An arm and its true rate: the share of those who see it that follow it to the goal, in [0, 1].
-pub type Truth = (&'static str, f64);
+/// An arm and its true rates on a phone and at a desk: the share of those who see it that follow it to the goal, in [0, 1].
+pub type Truth = (&'static str, [f64; 2]);
+
+/// The kinds of devices, in the order of the rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// A small touch screen.
+    Phone,
+    /// Anything else.
+    Desk,
+}
 
 /// A slot of the demo, as a visitor meets it.
 pub struct Place {
@@ -15,6 +24,8 @@ pub struct Place {
     start: &'static str,
     /// Its arms, sorted by name as the Worker tells them. What the bandit has to find out.
     pub arms: &'static [Truth],
+    /// The same for the page as it is, which held-out visitors see.
+    page: f64,
 }
 
 /// The slots of `www/demo/edgeloom.toml`, in its order.
@@ -22,30 +33,52 @@ pub const PLACES: [Place; 3] = [
     Place {
         slot: "hero",
         start: "<edge-slot name=\"hero\"",
-        arms: &[("light", 0.06), ("moin", 0.08), ("tide", 0.14), ("walk", 0.09)],
+        arms: &[("light", [0.06; 2]), ("moin", [0.08; 2]), ("tide", [0.14; 2]), ("walk", [0.09; 2])],
+        page: 0.06,
     },
     Place {
         slot: "teaser",
         start: "<aside class=\"gift\"",
-        arms: &[("calendar", 0.05), ("cards", 0.13), ("map", 0.08)],
+        arms: &[("calendar", [0.05; 2]), ("cards", [0.13; 2]), ("map", [0.08; 2])],
+        page: 0.05,
     },
     Place {
         slot: "cta",
         start: "data-edge-slot=\"cta\"",
-        arms: &[("plain", 0.05), ("price", 0.08), ("trial", 0.13)],
+        arms: &[("plain", [0.05; 2]), ("price", [0.16, 0.03]), ("trial", [0.03, 0.16])],
+        page: 0.05,
     },
 ];
 
 impl Place {
-    /// The arm with the highest true rate.
-    pub fn best(&self) -> Truth {
-        let better = |best: Truth, arm: &Truth| if arm.1 > best.1 { *arm } else { best };
-        self.arms.iter().fold(("", 0.0), better)
+    /// The arm with the highest true rate on a device.
+    pub fn best(&self, device: Device) -> &'static str {
+        let better = |best: Truth, arm: &Truth| {
+            if rate_on(arm, device) > rate_on(&best, device) { *arm } else { best }
+        };
+        self.arms.iter().fold(("", [0.0; 2]), better).0
     }
 
-    fn rate(&self, arm: &str) -> Option<f64> {
-        self.arms.iter().find(|(name, _)| *name == arm).map(|(_, rate)| *rate)
+    /// Whether an arm is the best on some device.
+    pub fn is_best_somewhere(&self, arm: &str) -> bool {
+        [Device::Phone, Device::Desk].iter().any(|device| self.best(*device) == arm)
     }
+
+    fn rate(&self, arm: &str, device: Device) -> Option<f64> {
+        self.arms.iter().find(|(name, _)| *name == arm).map(|arm| rate_on(arm, device))
+    }
+}
+
+const fn rate_on((_, [phone, desk]): &Truth, device: Device) -> f64 {
+    match device {
+        Device::Phone => *phone,
+        Device::Desk => *desk,
+    }
+}
+
+/// The true rate of an arm among all visitors.
+pub fn rate_of_all((_, [phone, desk]): &Truth) -> f64 {
+    PHONE * phone + (1.0 - PHONE) * desk
 }
 
 /// What a visitor was shown and did.
@@ -53,6 +86,8 @@ impl Place {
 pub struct Visit {
     /// Per place of [`PLACES`], the arm; `None` where the page stayed as it is.
     pub shown: [Option<String>; PLACES.len()],
+    /// Whether what was shown is the best there is on the visitor's device.
+    pub is_best: [bool; PLACES.len()],
     /// How often the visitor reached the goal.
     pub n_orders: u64,
 }
@@ -61,6 +96,8 @@ pub struct Visit {
 const GERMAN: f64 = 0.3;
 /// Share of visitors with a phone, in [0, 1].
 const PHONE: f64 = 0.55;
+/// Share of visitors who consent to measurement, in [0, 1].
+const CONSENT: f64 = 0.6;
 
 const PHONE_AGENT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1";
 const DESKTOP_AGENT: &str =
@@ -71,6 +108,8 @@ struct Browser<'a> {
     agent: &'a Agent,
     user_agent: &'static str,
     language: &'static str,
+    /// What the site's consent banner has written.
+    cookie: &'static str,
 }
 
 impl Browser<'_> {
@@ -84,9 +123,20 @@ impl Browser<'_> {
         if let Some(from) = from {
             request = request.header("referer", from);
         }
+        if !self.cookie.is_empty() {
+            request = request.header("cookie", self.cookie);
+        }
         let mut response = request.call().with_context(|| format!("opening {address}"))?;
         ensure!(response.status() == 200, "{address} answers {}", response.status());
         response.body_mut().read_to_string().with_context(|| format!("reading {address}"))
+    }
+
+    /// Sends what a page with consent has seen, as its script does.
+    fn collect(&self, site: &str, events: &[Value]) -> Result<()> {
+        let request = self.agent.post(format!("{site}/_edgeloom/collect")).content_type("application/json");
+        let response = request.send(json!({ "events": events }).to_string()).context("sending events")?;
+        ensure!(matches!(response.status().as_u16(), 200 | 202), "events: {}", response.status());
+        Ok(())
     }
 }
 
@@ -96,26 +146,45 @@ impl Browser<'_> {
 /// When a page does not come, or does not hold what a visitor needs.
 pub fn visit(agent: &Agent, site: &str, nth: u64) -> Result<Visit> {
     let mut dice = Dice(nth);
-    let browser = Browser {
-        agent,
-        language: if dice.falls(GERMAN) { "de-DE,de;q=0.9,en;q=0.6" } else { "en-GB,en;q=0.9" },
-        user_agent: if dice.falls(PHONE) { PHONE_AGENT } else { DESKTOP_AGENT },
-    };
+    let language = if dice.falls(GERMAN) { "de-DE,de;q=0.9,en;q=0.6" } else { "en-GB,en;q=0.9" };
+    let device = if dice.falls(PHONE) { Device::Phone } else { Device::Desk };
+    let user_agent = if device == Device::Phone { PHONE_AGENT } else { DESKTOP_AGENT };
+    let cookie = if dice.falls(CONSENT) { "consent=measure" } else { "" };
+    let browser = Browser { agent, user_agent, language, cookie };
     let home = format!("{site}/");
     let html = browser.open(&home, None)?;
     let decisions = decisions(&html)?;
     let mut visit = Visit::default();
-    for (place, shown) in PLACES.iter().zip(&mut visit.shown) {
-        let arm = decisions.pointer(&format!("/slots/{}/arm", place.slot)).and_then(Value::as_str);
+    let mut events = Vec::new();
+    for (nth, place) in PLACES.iter().enumerate() {
+        let told =
+            |name: &str| decisions.pointer(&format!("/slots/{}/{name}", place.slot)).and_then(Value::as_str);
         // Held-out visitors see the page as it is.
-        let Some(arm) = arm else { continue };
-        let rate =
-            place.rate(arm).with_context(|| format!("nobody knows arm {arm} of slot {}", place.slot))?;
-        *shown = Some(arm.to_string());
-        if dice.falls(rate) {
-            order(&browser, site, &home, &html, place)?;
-            visit.n_orders += 1;
+        let arm = told("arm");
+        let rate = match arm {
+            Some(arm) => place
+                .rate(arm, device)
+                .with_context(|| format!("nobody knows arm {arm} of slot {}", place.slot))?,
+            None => place.page,
+        };
+        let receipt = told("receipt");
+        events.extend(receipt.map(|receipt| json!({ "kind": "exposure", "receipt": receipt })));
+        let follows = dice.falls(rate);
+        if let (Some(shown), Some(is_best)) = (visit.shown.get_mut(nth), visit.is_best.get_mut(nth)) {
+            (*shown, *is_best) = (arm.map(String::from), arm == Some(place.best(device)));
         }
+        match (arm, receipt) {
+            (Some(_), _) if follows => order(&browser, site, &home, &html, place)?,
+            // The site's own link has no receipt: its script says what was reached, where it may.
+            (None, Some(receipt)) if follows => {
+                events.push(json!({ "kind": "reward", "receipt": receipt, "goal": "order" }));
+            }
+            _ => {}
+        }
+        visit.n_orders += u64::from(follows && arm.is_some());
+    }
+    if !events.is_empty() {
+        browser.collect(site, &events)?;
     }
     Ok(visit)
 }
@@ -205,14 +274,21 @@ mod tests {
     }
 
     #[test]
-    fn the_best_arm_is_open_to_everybody() {
-        // Else no amount of traffic could move to it.
+    fn the_best_arms_are_open_to_everybody() {
+        // Else no amount of traffic could move to them.
         for slot in config()["slots"].as_array().unwrap() {
             let place = PLACES.iter().find(|place| slot["id"] == place.slot).unwrap();
-            let best =
-                slot["arms"].as_array().unwrap().iter().find(|arm| arm["id"] == place.best().0).unwrap();
-            assert!(best["audience"].is_null());
+            for arm in slot["arms"].as_array().unwrap() {
+                assert!(!place.is_best_somewhere(arm["id"].as_str().unwrap()) || arm["audience"].is_null());
+            }
         }
+    }
+
+    #[test]
+    fn what_works_on_a_phone_does_not_at_a_desk() {
+        let cta = &PLACES[2];
+        assert_eq!([Device::Phone, Device::Desk].map(|device| cta.best(device)), ["price", "trial"]);
+        assert!((rate_of_all(&cta.arms[1]) - (0.55 * 0.16 + 0.45 * 0.03)).abs() < 1e-12);
     }
 
     #[test]
