@@ -41,7 +41,7 @@ test("a page has its slots, its holdout without a rate, and its events", () => {
 
 test("what was earned against the holdout is told with its interval, and only where it was measured", () => {
   const html = page();
-  for (const part of ['class="gain sure"', "<strong>+1\u202f300</strong>", "+12.50 to +2\u202f588", "positive with 97.0 %", "+38.00 % more often", "to ? %", "9\u202f000 shown with 500 rewards"]) {
+  for (const part of ['class="gain sure"', "<strong>+1\u202f300</strong>", "+12.50 to +2\u202f588", "positive with 97.0 %", "Lift of the rate +38.00 %", "to ? %", "9\u202f000 shown with 500 rewards"]) {
     assert.ok(html.includes(part), part);
   }
   const slots = (change) => [{ ...status.slots[0], ...change }];

@@ -147,7 +147,7 @@ export function signed(n) {
 /** What was earned against the holdout, with how sure that is. */
 function gain({ goal, shown, held_out: held, p_value_positive: p, lift, earned }) {
   const sure = earned[0] > 0 ? "sure" : earned[2] < 0 ? "behind" : "";
-  const more = lift[1] === null ? "" : html` The goal is reached ${signed(lift[1] * 100)} % more often than without (95 %: ${lift[0] === null ? "?" : signed(lift[0] * 100)} to ${lift[2] === null ? "?" : signed(lift[2] * 100)} %).`;
+  const more = lift[1] === null ? "" : html` Lift of the rate ${signed(lift[1] * 100)} % (95 %: ${lift[0] === null ? "?" : signed(lift[0] * 100)} to ${lift[2] === null ? "?" : signed(lift[2] * 100)} %).`;
   return html`<div class="gain ${sure}"><div><p>earned with <b>${goal}</b> against the holdout</p><strong>${signed(earned[1])}</strong></div><div>${difference(earned)}<p>95 %: ${signed(earned[0])} to ${signed(earned[2])}; positive with ${percent(p)}.${more} ${grouped(shown.exposures)} shown with ${grouped(shown.rewards)} rewards, ${grouped(held.exposures)} held out with ${grouped(held.rewards)}; visits without consent are left out.</p></div></div>`;
 }
 
