@@ -83,6 +83,7 @@ pub mod context;
 pub mod crawler;
 pub mod decide;
 pub mod event;
+pub mod explain;
 pub mod fold;
 pub mod form;
 pub mod id;

@@ -8,7 +8,9 @@
 
 mod check;
 mod diff;
+mod explain;
 mod init;
+mod log;
 mod meaning;
 mod pages;
 mod parse;
@@ -105,6 +107,27 @@ enum Command {
         keys_env: String,
         /// The value of `_el` in a link
         receipt: String,
+    },
+    /// Say in words why a visit would see this: every rule, every candidate with its chance
+    Explain {
+        /// The snapshot, as /_edgeloom/admin/snapshots/ID gives it
+        #[arg(long, value_name = "FILE")]
+        snapshot: PathBuf,
+        /// Only this slot
+        #[arg(long)]
+        slot: Option<String>,
+        /// The visit as JSON, as in {"path":"/","device":"phone"}
+        visit: String,
+    },
+    /// Bring the log of what was decided, shown and earned into a file of JSON lines
+    Log {
+        /// Where to; lines are added to it
+        file: PathBuf,
+        /// Only decisions from this time on, as in 2026-12-01T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        #[command(flatten)]
+        site: Site,
     },
     /// Run the configuration's slots with assumed rates: what learning costs, how soon it decides
     Simulate(Simulate),
@@ -267,6 +290,20 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         Command::Replay { snapshot, keys_env, receipt } => {
             let replayed = replay::replay(snapshot, keys_env, receipt)?;
             show(&replayed.json(), json, |_| replayed.text());
+        }
+        Command::Explain { snapshot, slot, visit } => {
+            let explained = explain::run(snapshot, visit, slot.as_deref())?;
+            show(&explained.json(), json, |_| explained.text());
+        }
+        Command::Log { file, from, site } => {
+            let from = from.as_deref().map_or(Ok(0), edgeloom::schedule::millis_of);
+            let from = from.map_err(|error| Stop::new(format!("--from: {error}"), ""))?;
+            let log::Fetched { lines, pages, continued } = log::run(&site.remote()?, file, from)?;
+            let told = json!({ "ok": true, "lines": lines, "pages": pages, "continued": continued });
+            show(&told, json, |_| {
+                let how = if continued { ", continued where an earlier run broke off" } else { "" };
+                format!("{lines} lines in {}{how}", file.display())
+            });
         }
         Command::Simulate(simulate) => return run_simulate(simulate, json),
         Command::Schema => say(&schema::text()),

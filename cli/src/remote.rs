@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LINK, LOCATION};
 use ureq::http::{HeaderValue, Method, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
@@ -180,6 +180,28 @@ impl Remote {
     pub fn ask(&self, path: &str) -> Result<Value, Stop> {
         let mut answer = self.send(Method::GET, path, None, &[])?;
         self.accept(&mut answer)
+    }
+
+    /// A page of the log, and the path of the next one.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn log(&self, path: &str) -> Result<(String, Option<String>), Stop> {
+        let mut answer = self.send(Method::GET, path, None, &[])?;
+        let link = answer.headers().get(LINK).and_then(|link| link.to_str().ok());
+        let next = link.and_then(|link| link.split_once("/_edgeloom/admin/")?.1.split_once('>'));
+        let next = next.map(|(path, _)| path.to_string());
+        if !answer.status().is_success() {
+            self.accept::<Value>(&mut answer)?;
+        }
+        let text = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_string();
+        let text = text.map_err(|error| {
+            Stop::new(
+                format!("the answer of {} broke off: {error}", self.base),
+                "run it again: it goes on where it was",
+            )
+        })?;
+        Ok((text, next))
     }
 
     fn send(

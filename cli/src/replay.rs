@@ -2,6 +2,7 @@
 
 use crate::problem::{Blame, Stop};
 use edgeloom::decide::Choice;
+use edgeloom::explain::retell;
 use edgeloom::receipt::{Keyring, Receipt};
 use edgeloom::snapshot::{Snapshot, compile, store};
 use serde_json::{Value, json};
@@ -28,6 +29,8 @@ pub fn replay(snapshot: &Path, keys_env: &str, token: &str) -> Result<Replayed, 
         keys.verify(token).map_err(|error| differs(format_args!("the receipt is refused: {error}")))?;
     let choice = edgeloom::replay::replay(&snapshot, &receipt)
         .map_err(|error| differs(format_args!("the receipt does not fit: {error}")))?;
+    // A replay makes the choice again; what learning needs of it stands in the receipt.
+    let choice = Choice { basis: receipt.basis.clone(), ..choice };
     Ok(Replayed { receipt, choice, snapshot })
 }
 
@@ -38,7 +41,11 @@ fn keys(variable: &str) -> Result<Keyring, Stop> {
     Keyring::parse(&text).map_err(|error| stop(format_args!("{variable}: {error}"), help))
 }
 
-fn read(path: &Path) -> Result<Snapshot, Stop> {
+/// The snapshot in a file.
+///
+/// # Errors
+/// A file that can't be read or is no snapshot.
+pub fn read(path: &Path) -> Result<Snapshot, Stop> {
     let name = path.display();
     let help = "fetch it from /_edgeloom/admin/snapshots/ID";
     let bytes = fs::read(path).map_err(|error| Stop::new(format!("cannot read {name}: {error}"), help))?;
@@ -71,6 +78,7 @@ impl Replayed {
             "decision": self.receipt.decision.to_string(),
             "snapshot": self.snapshot.version.to_string(),
             "time_millis": self.receipt.time_millis,
+            "steps": retell(&self.snapshot, &self.choice),
         })
     }
 
@@ -80,11 +88,12 @@ impl Replayed {
         let Choice { propensity, reason, .. } = &self.choice;
         format!(
             "the receipt fits\nslot        {}\narm         {arm}\npropensity  {propensity}\nreason      {}\n\
-             eligible    {}\nsnapshot    {}",
+             eligible    {}\nsnapshot    {}\n\nhow it came about\n  - {}",
             self.receipt.slot,
             reason.as_str(),
             self.eligible().join(", "),
             self.snapshot.version,
+            retell(&self.snapshot, &self.choice).join("\n  - "),
         )
     }
 

@@ -48,7 +48,8 @@ impl Treatment {
     }
 
     /// The stored form: name of the arm, and whether the visit was held out.
-    pub(crate) fn to_parts(&self) -> (Option<String>, bool) {
+    #[must_use]
+    pub fn to_parts(&self) -> (Option<String>, bool) {
         match self {
             Self::Arm(arm) => (Some(arm.to_string()), false),
             Self::Holdout => (None, true),

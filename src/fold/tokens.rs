@@ -86,6 +86,11 @@ impl Tokens {
         self.tokens.iter().map(|(_, token)| token.waiting()).sum()
     }
 
+    /// The tokens with their keys, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Token)> {
+        self.tokens.iter().map(|(key, token)| (*key, token))
+    }
+
     /// Takes an event into its token.
     pub(super) fn take(&mut self, event: &Event, counts: &mut Counts) -> Outcome {
         let key = Origin::key(event);

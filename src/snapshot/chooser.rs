@@ -75,6 +75,28 @@ impl Chooser {
         }
     }
 
+    /// The chance of each of some candidates in one view, in their order; `None` when none is left.
+    #[must_use]
+    pub fn shares_among(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        codes: Option<&Codes>,
+    ) -> Option<Vec<f64>> {
+        match &self.way {
+            Way::Prepared { whole, .. } if members.len() == arms.len() => Some(whole.shares().to_vec()),
+            Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
+                Some((_, part)) => Some(part.shares().to_vec()),
+                None => Some(prepared_for(&self.policy, arms, members)?.shares().to_vec()),
+            },
+            Way::Contextual(scoring) => {
+                let (_, shape) = self.policy.among(members)?;
+                let contenders = scoring.contenders(arms, members, codes);
+                Some(Contextual::new(&scoring.largest, *shape.limits()).shares(&contenders))
+            }
+        }
+    }
+
     /// What this policy sees of a view, as numbers; `None` for one that does not look.
     #[must_use]
     pub fn codes(&self, context: &Context) -> Option<Codes> {
@@ -113,18 +135,25 @@ impl Chooser {
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
-                // A view that nothing is known of, as in a receipt without features, is an ordinary one.
-                let x = codes.map(Codes::vector).unwrap_or_else(|| scoring.features.vector(|_| None));
-                let contender = |member: &usize| {
-                    let (arm, scorer) = (arms.get(*member)?, scoring.scorers.get(*member)?);
-                    Some(Contender { score: scorer.score(&x), salt: arm.salt, exposures: arm.exposures })
-                };
-                let contenders: Vec<Contender> = members.iter().filter_map(contender).collect();
+                let contenders = scoring.contenders(arms, members, codes);
                 let unit = if self.is_per_view() { seed.view } else { seed.unit };
                 policy.choose(&contenders, unit)?
             }
         };
         Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
+    }
+}
+
+impl Scoring {
+    /// What the arms at these positions may be worth in a view. One that nothing is known of, as in a receipt without features,
+    /// is an ordinary one.
+    fn contenders(&self, arms: &[bandit::Arm], members: &[usize], codes: Option<&Codes>) -> Vec<Contender> {
+        let x = codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None));
+        let contender = |member: &usize| {
+            let (arm, scorer) = (arms.get(*member)?, self.scorers.get(*member)?);
+            Some(Contender { score: scorer.score(&x), salt: arm.salt, exposures: arm.exposures })
+        };
+        members.iter().filter_map(contender).collect()
     }
 }
 

@@ -66,7 +66,16 @@ fn a_receipt_is_borne_out_by_its_snapshot() {
     let arm = receipt.arm.unwrap();
     let ran = replay("fits", |_| {}, KEYS, &[]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    for part in ["the receipt fits", "hero", arm.as_str(), "propensity  0.5", "original, sale"] {
+    let why = format!("shows {arm}, chosen with the propensity 0.5 (SPLIT)");
+    for part in [
+        "the receipt fits",
+        "hero",
+        arm.as_str(),
+        "propensity  0.5",
+        "original, sale",
+        "chances: original with 0.5",
+        &why,
+    ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     let document = replay("fits", |_| {}, KEYS, &["--json"]).json();
@@ -86,6 +95,31 @@ fn what_does_not_fit_is_said() {
     ] {
         assert_eq!(ran.code, code, "{part}: {ran:?}");
         assert!(ran.err.contains(part), "{part}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_visit_is_explained_rule_by_rule() {
+    let (bytes, _) = decided();
+    let folder = folder("explain");
+    fs::write(folder.join("snapshot.bin"), bytes).unwrap();
+    let explain = |visit: &str, more: &[&str]| {
+        run(&[&["explain", "--snapshot", "snapshot.bin", visit], more].concat(), &[], &folder)
+    };
+    let ran = explain(r#"{"path":"/","decision":"03030303030303030303030303030303"}"#, &["--slot", "hero"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for part in ["hero\n", "the policy keeps", "original with 0.5", "with the propensity 0.5 (SPLIT)"] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let document = explain("{}", &["--json"]).json();
+    assert_eq!(document["slots"][0]["slot"], "hero");
+    for (visit, more, part) in [
+        ("nonsense", &[][..], "the visit can't be read"),
+        ("{}", &["--slot", "nowhere"][..], "on / there are: hero"),
+        (r#"{"visitor":"x"}"#, &[][..], "32 hexadecimal digits"),
+    ] {
+        let ran = explain(visit, more);
+        assert!(ran.code == 2 && ran.err.contains(part), "{part}: {ran:?}");
     }
 }
 

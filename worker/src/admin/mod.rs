@@ -2,6 +2,7 @@
 
 mod auth;
 mod config;
+mod log;
 
 pub use auth::{login, unknown};
 
@@ -38,10 +39,11 @@ pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response,
         ("config", Method::Get) | ("versions" | "status", Method::Get) => {
             get(env, &settings.site, path).await
         }
+        ("log", Method::Get) => log::answer(&request, env).await,
         ("config", Method::Put) => put_config(request, env, &who).await,
         ("publish" | "rollback" | "purge", Method::Post) => choose(request, env, path, &who).await,
         ("config", _) => Err(Problem::method("GET, PUT")),
-        ("versions" | "status", _) => Err(Problem::method("GET")),
+        ("versions" | "status" | "log", _) => Err(Problem::method("GET")),
         ("publish" | "rollback" | "purge", _) => Err(Problem::method("POST")),
         (_, method) => match path.strip_prefix("snapshots/") {
             Some(version) if is_version(version) && method == Method::Get => {

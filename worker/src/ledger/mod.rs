@@ -12,6 +12,7 @@
 
 pub mod deliver;
 pub mod letters;
+pub mod log;
 pub mod overflow;
 mod publications;
 mod publish;

@@ -3,6 +3,7 @@
 
 use super::deliver::wake;
 use super::letters::{self, Letters};
+use super::log::Shards;
 use super::publications::SnapshotRow;
 use super::publish::{self, Writer, stored_config};
 use super::purges;
@@ -148,6 +149,10 @@ impl Inner {
             "/versions" => {
                 let versions = tables.versions().map_err(failed)?;
                 Ok(respond::json(200, &Versions { versions }))
+            }
+            "/shards" => {
+                let names = tables.shard_names(&self.settings.site).map_err(failed)?;
+                Ok(respond::json(200, &Shards { names }))
             }
             "/status" => Ok(respond::json(200, &self.status(&tables).map_err(failed)?)),
             _ => {

@@ -4,7 +4,7 @@
 //! them, so no other request can come between; the runtime holds every answer back until the write is durable.
 
 use super::shard_store::{self as store, Rows, Tally};
-use super::{Batch, IMPORT, Outcomes, root_call};
+use super::{Batch, IMPORT, Outcomes, log, root_call};
 use crate::bindings::{Settings, settings};
 use crate::platform::{self, Env, Error, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::Problem;
@@ -106,6 +106,7 @@ impl Inner {
         let fault = faults::asked(&self.settings, &request);
         match (request.method(), request::path(&request).as_str()) {
             (Method::Post, "/events") => {}
+            (Method::Get, "/log") => return self.log(&request),
             (Method::Post, "/wake") => {
                 // Told again, whether it changed or not: the answer says whether something waits there for this shard.
                 self.pushed.set(0);
@@ -126,6 +127,25 @@ impl Inner {
         let outcomes = Rc::clone(&self).join_group(batch).await.ok_or_else(Problem::internal)?;
         self.set_alarm(self.settings.publish_millis).await;
         Ok(respond::json(200, &outcomes))
+    }
+
+    /// A page of the log.
+    fn log(&self, request: &Request) -> Result<Response, Problem> {
+        let number = |name| log::whole(request::query(request, name).filter(|text| !text.is_empty()), name);
+        let asked = |name| number(name).map_err(|name| Problem::new(400, "Not a page", name));
+        let after = request::query(request, "after").filter(|text| !text.is_empty());
+        let after = after.map(|_| asked("after")).transpose()?;
+        let page = log::Page { after, from_millis: asked("from")?, rows: asked("rows")? };
+        let told = store::prepare(&self.state).and_then(|()| log::page(&self.state, &page));
+        let (lines, last) = told.map_err(|error| {
+            console_error!("shard: no log: {error}");
+            Problem::internal()
+        })?;
+        let response = respond::with(200, log::CONTENT_TYPE, lines.into_bytes());
+        if let Some(last) = last {
+            respond::set(&response, "x-last", &last.to_string());
+        }
+        Ok(response)
     }
 
     /// Puts a batch into the next commit and waits for it.
