@@ -38,6 +38,8 @@ pub enum Purpose {
     Score = 12,
     /// What a visitor has seen.
     Seen = 13,
+    /// Which fold a visitor's rows are in.
+    Fold = 14,
 }
 
 /// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows

@@ -11,6 +11,7 @@
 //! | Were the arms shown as often as the log says? | [`sample_ratio::sample_ratio`] |
 //! | How many visitors does it take? | [`power::Design`] |
 //! | Who is worth addressing, going by a score? | [`qini`] |
+//! | Whom does it help, in which segment, and does it pay? | [`who`] |
 //! | Do predicted rates come true, and has the world changed? | [`calibration`], [`drift`] |
 //! | What has choosing cost so far? | [`regret`] |
 //! | What counts of long ago? | [`buckets`], [`discount`] |
@@ -35,6 +36,7 @@ pub mod regret;
 pub mod sample_ratio;
 pub mod special;
 pub mod uplift;
+pub mod who;
 
 pub use bootstrap::Resampling;
 pub use estimate::{Estimate, Interval};
