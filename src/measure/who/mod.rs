@@ -4,6 +4,7 @@
 //! ```text
 //! Row ×n ──cross_fitted──> Score ×n ──scored──> measure::qini        does the learner know who?
 //!    └────Model::fit────> Model ──score(x)──> Score
+//! Segments ──uplifts──> raw and shrunk uplift by segment             without false winners
 //! ```
 //!
 //! Everything here needs a holdout that was drawn by lot, or by a chance that is known and depends on the features alone. What
@@ -12,6 +13,7 @@
 mod crossfit;
 mod learner;
 mod row;
+pub mod segments;
 #[cfg(test)]
 mod site;
 
