@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! Row ×n ──cross_fitted──> Score ×n ──scored──> measure::qini        does the learner know who?
-//!    └────Model::fit────> Model ──score(x)──> Score
+//!    └────Model::fit────> Model ──score(x)──┐
+//! Addressed ×n ──profit──> targeted, everybody, nobody               does it pay?
 //! Segments ──uplifts──> raw and shrunk uplift by segment             without false winners
 //! ```
 //!
@@ -16,6 +17,7 @@ mod row;
 pub mod segments;
 #[cfg(test)]
 mod site;
+pub mod targeting;
 
 pub use crossfit::{cross_fitted, scored};
 pub use learner::{Beliefs, Learner, Model, Spread};
