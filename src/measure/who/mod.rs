@@ -4,6 +4,7 @@
 //! ```text
 //! Row ×n ──cross_fitted──> Score ×n ──scored──> measure::qini        does the learner know who?
 //!    └────Model::fit────> Model ──score(x)──┐
+//! Form (trees from elsewhere) ──> Forest ───┴─> Rule::answer ──> Address, Withhold
 //! Addressed ×n ──profit──> targeted, everybody, nobody               does it pay?
 //! Segments ──uplifts──> raw and shrunk uplift by segment             without false winners
 //! ```
@@ -12,12 +13,14 @@
 //! else differs between the two sides would be taken for uplift.
 
 mod crossfit;
+pub mod forest;
 mod learner;
 mod row;
 pub mod segments;
 #[cfg(test)]
 mod site;
 pub mod targeting;
+pub mod wire;
 
 pub use crossfit::{cross_fitted, scored};
 pub use learner::{Beliefs, Learner, Model, Spread};
