@@ -115,6 +115,30 @@ pub enum Warning {
     },
 }
 
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MeanWeight { mean, standard_error } => {
+                let [mean, error] = [*mean, *standard_error].map(|n| Decimal(libm::round(n * 1e3) / 1e3));
+                write!(
+                    f,
+                    "weights have the mean {mean} ± {error} instead of 1: some arms are never tried, or propensities are wrong"
+                )
+            }
+            Self::Dominated { share } => {
+                write!(f, "one visitor has {} % of all weight", Decimal(libm::round(share * 1e3) / 10.0))
+            }
+            Self::LittleOverlap { share } => {
+                write!(
+                    f,
+                    "only {} % of the visitors count: the policies have little in common",
+                    Decimal(libm::round(share * 1e3) / 10.0)
+                )
+            }
+        }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OffPolicyError {

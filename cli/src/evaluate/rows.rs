@@ -1,0 +1,174 @@
+//! The rows of a log: JSON lines as `edgeloom log` brings them. Reads and checks; what they mean is the business of `report`.
+
+use crate::problem::Stop;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+/// Longest line, bytes: a row with all of its features has two thousand.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+/// More bad lines than this share of all, and the file is something else.
+const MOST_BAD: f64 = 0.01;
+/// Bad lines that are told one by one.
+const MOST_TOLD: usize = 5;
+
+/// One decision, slot and side, as the ledger tells it. Unknown fields are skipped, new ones are optional.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct LogRow {
+    /// Unique; told again later with more rewards, it is the same row.
+    pub row: String,
+    /// Time of the decision, milliseconds since the epoch; cut to the hour where many share it.
+    #[serde(default)]
+    pub time_millis: u64,
+    /// Name of the slot.
+    pub slot: String,
+    /// What was shown, or would have been; `None` where nothing could be.
+    #[serde(default)]
+    pub arm: Option<String>,
+    /// Whether the page stayed as it is, for comparison.
+    #[serde(default)]
+    pub held_out: bool,
+    /// P(arm) at decision time, in (0, 1].
+    pub propensity: f64,
+    /// Pseudonymous visitor; without one the row stands for itself.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// Whether many visitors share the decision.
+    #[serde(default)]
+    pub shared: bool,
+    /// Views, at least 1.
+    #[serde(default = "one")]
+    pub exposures: u32,
+    /// Rewards by goal, of which no goal has more than there are exposures.
+    #[serde(default)]
+    pub rewards: BTreeMap<String, Reward>,
+    /// Name of the set of features, hexadecimal.
+    #[serde(default)]
+    pub features: Option<String>,
+    /// The features that it was decided with.
+    #[serde(default)]
+    pub x: Vec<f64>,
+}
+
+/// Rewards of one goal.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+pub struct Reward {
+    /// How many.
+    pub n: u32,
+    /// Sum of their values, in the site's currency.
+    #[serde(default)]
+    pub value: f64,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// By the name of the row, so that the order of lines and files does not matter.
+    pub rows: BTreeMap<String, LogRow>,
+    /// Lines that told a row again.
+    pub repeats: u64,
+    /// Lines that could not be read.
+    pub bad: u64,
+    /// The first of them, with file, line and reason.
+    pub told: Vec<String>,
+}
+
+/// Reads some files; of a row told twice the one with more rewards stands, since rewards are only ever added.
+///
+/// # Errors
+/// A file that can't be read, no row at all, more than one bad line in a hundred.
+pub fn read(files: &[PathBuf]) -> Result<Log, Stop> {
+    let mut log = Log::default();
+    let mut n_lines = 0_u64;
+    for file in files {
+        read_file(file, &mut log, &mut n_lines)?;
+    }
+    if log.bad as f64 > MOST_BAD * n_lines as f64 {
+        let message = format!("{} of {n_lines} lines can't be read:\n  {}", log.bad, log.told.join("\n  "));
+        return Err(Stop::new(message, "is this a log as `edgeloom log` brings it?"));
+    }
+    if log.rows.is_empty() {
+        return Err(Stop::new("the log holds no row", "bring one with `edgeloom log FILE`"));
+    }
+    Ok(log)
+}
+
+fn read_file(file: &Path, log: &mut Log, n_lines: &mut u64) -> Result<(), Stop> {
+    let failed = |error: std::io::Error| Stop::new(format!("cannot read {}: {error}", file.display()), "");
+    let mut reader = BufReader::new(File::open(file).map_err(failed)?);
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            break;
+        }
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        *n_lines += 1;
+        match parse(&line) {
+            Ok(row) => {
+                let n =
+                    |row: &LogRow| row.rewards.values().map(|reward| reward.n).sum::<u32>() + row.exposures;
+                match log.rows.get_mut(&row.row) {
+                    Some(known) => {
+                        log.repeats += 1;
+                        if n(&row) >= n(known) {
+                            *known = row;
+                        }
+                    }
+                    None => drop(log.rows.insert(row.row.clone(), row)),
+                }
+            }
+            Err(reason) => {
+                log.bad += 1;
+                if log.told.len() < MOST_TOLD {
+                    log.told.push(format!("{}:{number}: {reason}", file.display()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parse(line: &[u8]) -> Result<LogRow, String> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(format!("{} bytes; hint: {MAX_LINE_BYTES} at most", line.len()));
+    }
+    let row: LogRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if !(row.propensity > 0.0 && row.propensity <= 1.0) {
+        return Err(format!("propensity is {}; hint: a number above 0, at most 1", row.propensity));
+    }
+    if row.exposures == 0 || row.rewards.values().any(|reward| reward.n > row.exposures) {
+        return Err(
+            "no exposure, or more rewards than exposures; hint: one row per decision, slot and side".into()
+        );
+    }
+    Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_what_is_wrong_with_it() {
+        let good = br#"{"row":"a","slot":"hero","arm":"x","propensity":0.5,"colour":"blue"}"#;
+        let row = parse(good).unwrap();
+        assert_eq!((row.exposures, row.held_out, row.rewards.len()), (1, false, 0));
+        for (bad, part) in [
+            (&br#"{"row":"a","slot":"hero","propensity":0}"#[..], "propensity is 0"),
+            (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "invalid type"),
+            (br#"{"row":"a","slot":"hero","propensity":1,"rewards":{"o":{"n":2}}}"#, "more rewards"),
+            (br#"{"row":"a","slot":"he"#, "EOF"),
+        ] {
+            assert!(parse(bad).unwrap_err().contains(part), "{part}");
+        }
+    }
+}
