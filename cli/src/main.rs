@@ -157,7 +157,11 @@ enum Command {
     /// Run the configuration's slots with assumed rates: what learning costs, how soon it decides
     Simulate(Simulate),
     /// Print the JSON Schema of the configuration, for editors
-    Schema,
+    Schema {
+        /// That of a line of the log instead
+        #[arg(long)]
+        log: bool,
+    },
     /// Write a commented configuration to start from, and its schema beside it
     Init {
         /// Where
@@ -351,7 +355,8 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             });
         }
         Command::Simulate(simulate) => return run_simulate(simulate, json),
-        Command::Schema => say(&schema::text()),
+        Command::Schema { log: true } => say(&evaluate::schema()),
+        Command::Schema { log: false } => say(&schema::text()),
         Command::Init { file } => {
             let written = init::init(file)?;
             let names: Value = written.iter().map(|path| json!(path)).collect();

@@ -68,6 +68,13 @@ pub fn run(asked: &Asked<'_>) -> Result<Value, Stop> {
     }))
 }
 
+/// The JSON Schema of a line of the log.
+pub fn schema() -> String {
+    let mut schema = schemars::schema_for!(rows::LogRow);
+    schema.insert("title".into(), "a line of the log".into());
+    format!("{:#}", schema.to_value())
+}
+
 /// The report as text.
 pub fn text(report: &Value) -> String {
     page::text(report)

@@ -15,7 +15,7 @@ const MOST_BAD: f64 = 0.01;
 const MOST_TOLD: usize = 5;
 
 /// One decision, slot and side, as the ledger tells it. Unknown fields are skipped, new ones are optional.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, schemars::JsonSchema)]
 pub struct LogRow {
     /// Unique; told again later with more rewards, it is the same row.
     pub row: String,
@@ -53,7 +53,7 @@ pub struct LogRow {
 }
 
 /// Rewards of one goal.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize, schemars::JsonSchema)]
 pub struct Reward {
     /// How many.
     pub n: u32,

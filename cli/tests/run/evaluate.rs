@@ -106,7 +106,8 @@ fn a_log_that_is_none_and_names_that_are_not_there_are_said() {
 #[test]
 fn a_plan_says_how_many_and_how_long() {
     let folder = folder("power");
-    let arguments = ["power", "--rate", "0.05", "--lift", "0.1", "--holdout", "0.1", "--visitors-per-day", "12000"];
+    let arguments =
+        ["power", "--rate", "0.05", "--lift", "0.1", "--holdout", "0.1", "--visitors-per-day", "12000"];
     let found = run(&[&arguments[..], &["--json"]].concat(), &[], &folder).json();
     // The number that the formula's own example gives.
     assert_eq!((&found["visitors"], &found["days"]), (&json!(175_955), &json!(15)));
