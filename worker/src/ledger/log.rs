@@ -118,7 +118,7 @@ impl Cursor {
 ///
 /// # Errors
 /// Its name, for something else than a whole number.
-pub fn whole<'n>(value: Option<String>, name: &'n str) -> std::result::Result<u64, &'n str> {
+pub fn whole(value: Option<String>, name: &str) -> std::result::Result<u64, &str> {
     value.map_or(Ok(0), |text| text.parse().map_err(|_| name))
 }
 
