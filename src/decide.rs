@@ -50,8 +50,8 @@ pub struct Choice {
     pub reason: Reason,
     /// The arms that were eligible.
     pub candidates: Candidates,
-    /// What learning needs to know beside the arm.
-    pub basis: Basis,
+    /// What learning needs to know beside the arm; `None` for nothing, which is the common case and costs no space.
+    pub basis: Option<Box<Basis>>,
 }
 
 /// The outcome for one page.
@@ -112,7 +112,10 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
         shown.extend(taken.and_then(|arm| arm.block.as_ref()));
         *outcome = choice;
-        outcome.basis = Basis { features: codes, period_hours: slot.period_hours, shadow };
+        if codes.is_some() || shadow.is_some() || slot.period_hours.is_some() {
+            outcome.basis =
+                Some(Box::new(Basis { features: codes, period_hours: slot.period_hours, shadow }));
+        }
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
 }
@@ -147,8 +150,7 @@ fn takes_part(slot: &Slot, time_millis: u64, seed: &Seed) -> bool {
 }
 
 const fn untouched(slot: usize, reason: Reason) -> Choice {
-    let basis = Basis { features: None, period_hours: None, shadow: None };
-    Choice { slot, arm: None, ghost: None, propensity: 1.0, reason, candidates: Candidates::All, basis }
+    Choice { slot, arm: None, ghost: None, propensity: 1.0, reason, candidates: Candidates::All, basis: None }
 }
 
 /// What a choice is made for.

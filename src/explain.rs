@@ -118,7 +118,8 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
         steps.push(format!("stopped by a tripwire, so only the baseline may be shown: {reason}"));
         return steps;
     }
-    let codes = choice.basis.features.as_ref();
+    let basis = choice.basis.as_deref();
+    let codes = basis.and_then(|basis| basis.features.as_ref());
     if let Some(codes) = codes {
         let features = codes.vector();
         let features = features.as_slice().iter().map(|feature| short(*feature));
@@ -133,13 +134,8 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
         };
         format!("the policy {how}; chances: {chances}")
     }));
-    steps.extend(
-        choice
-            .basis
-            .shadow
-            .as_ref()
-            .map(|arm| format!("the challenger in shadow mode would have shown {arm}")),
-    );
+    let shadow = basis.and_then(|basis| basis.shadow.as_ref());
+    steps.extend(shadow.map(|arm| format!("the challenger in shadow mode would have shown {arm}")));
     steps
 }
 

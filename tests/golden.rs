@@ -198,7 +198,7 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
                 flags: Flags::default().with_held_out(decision.held_out),
                 candidates: choice.candidates.clone(),
                 shards: 1,
-                basis: choice.basis.clone(),
+                basis: choice.basis.as_deref().cloned().unwrap_or_default(),
             };
             let read = keyring.verify(&keyring.sign(&receipt)).unwrap();
             // A receipt carries the basis; a replay has no need to make it again.

@@ -30,7 +30,7 @@ pub fn replay(snapshot: &Path, keys_env: &str, token: &str) -> Result<Replayed, 
     let choice = edgeloom::replay::replay(&snapshot, &receipt)
         .map_err(|error| differs(format_args!("the receipt does not fit: {error}")))?;
     // A replay makes the choice again; what learning needs of it stands in the receipt.
-    let choice = Choice { basis: receipt.basis.clone(), ..choice };
+    let choice = Choice { basis: Some(Box::new(receipt.basis.clone())), ..choice };
     Ok(Replayed { receipt, choice, snapshot })
 }
 

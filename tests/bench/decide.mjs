@@ -49,6 +49,7 @@ function ours(assignment) {
   const condition = ({ lists, age }) => ({ ...Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, { $in: list }])), age: { $gte: age } });
   const config = {
     site: "bench",
+    holdout: { share: 0 },
     goals: [{ id: "order" }],
     audiences: experiments.map((e) => ({ id: e.id, when: condition(e) })),
     slots: experiments.map((e) => ({ id: e.id, goal: "order", audience: e.id, policy: { assignment, burn_in: 0 }, arms: ARMS.map((id) => ({ id })) })),

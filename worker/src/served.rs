@@ -173,7 +173,7 @@ impl<'s> Served<'s> {
             flags,
             candidates: choice.candidates.clone(),
             shards: snapshot.shards,
-            basis: choice.basis.clone(),
+            basis: choice.basis.as_deref().cloned().unwrap_or_default(),
         })
     }
 
