@@ -263,6 +263,26 @@ mod tests {
     }
 
     #[test]
+    fn draws_of_two_contextual_slots_are_independent() {
+        let policy = json!({ "kind": "contextual", "burn_in": 1_000, "features": [{ "name": "device", "one_of": ["phone"] }] });
+        let arms = json!([{ "id": "1" }, { "id": "2" }]);
+        let slot = |id: &str| json!({ "id": id, "goal": "order", "policy": policy, "arms": arms });
+        let snapshot = snapshot(json!([slot("a"), slot("b")]));
+        let (mut same, mut n) = (0.0, 0.0);
+        for i in 0..4_000 {
+            let decision = decide(&snapshot, &context(crate::context::Device::Phone), &seed(3 * i));
+            if let [first, second] = &decision.choices[..]
+                && let (Some(first), Some(second)) = (first.arm, second.arm)
+            {
+                n += 1.0;
+                same += if first == second { 1.0 } else { 0.0 };
+            }
+        }
+        // Four and a half standard deviations: a false alarm in 1 of 150,000 seeds.
+        assert!((same / n - 0.5_f64).abs() < 4.5 * 0.5 / f64::sqrt(n), "{same} of {n}");
+    }
+
+    #[test]
     fn a_block_is_shown_once_per_page_and_the_chance_is_that_of_what_was_left() {
         let both = json!([{ "block": "x" }, { "block": "y" }]);
         let snapshot = snapshot(json!([

@@ -6,8 +6,8 @@ mod wire;
 pub use context::{ContextSums, Outcome};
 pub use wire::StatisticsError;
 
-use crate::event::{Event, Refusal, Treatment};
-use crate::fold::Delta;
+use crate::event::{Refusal, Treatment};
+use crate::fold::{Delta, Origin};
 use crate::id::{GoalId, SlotId};
 use crate::receipt::Period;
 use crate::sorted::SortedMap;
@@ -134,18 +134,21 @@ impl Counts {
         self.inverse_squares as f64 / ONE
     }
 
-    /// Notes what one event changed by period and context, too, as far as the event tells them.
-    pub(crate) fn note(&mut self, event: &Event) {
+    /// Notes what changed by period and context, too, as far as the origin of the events tells them. Of the holdout's ghosts nothing
+    /// is learned, so that is spared there.
+    pub(crate) fn note(&mut self, origin: &Origin) {
         if self.exposures == 0 && self.goals.is_empty() {
             return;
         }
         let part = || Part { exposures: self.exposures, goals: self.goals.clone() };
-        let period = event.basis.period(event.time_millis).map(|period| (period, part()));
-        self.own = if event.shared { Part::default() } else { part() };
-        if let Some((period, part)) = period {
-            self.periods.insert(period, part);
+        self.own = if origin.shared { Part::default() } else { part() };
+        if !matches!(origin.treatment, Treatment::Arm(_)) {
+            return;
         }
-        if let Some(codes) = &event.basis.features {
+        if let Some(period) = origin.basis.period(origin.time_millis) {
+            self.periods.insert(period, part());
+        }
+        if let Some(codes) = &origin.basis.features {
             self.contexts.insert(codes.set(), ContextSums::of(codes, self.exposures, &self.goals));
         }
     }

@@ -8,7 +8,7 @@
 //! Rates and amounts are believed, not known, so that the worth has a mean and a variance. Goals are taken as independent: their
 //! posteriors are, given what was counted, but for the visitors they have in common.
 
-use crate::bandit::numeric::{NumericPosterior, Sums};
+use crate::bandit::numeric::NumericPosterior;
 use crate::bandit::{Belief, BetaPosterior, Score};
 
 /// Weight of the prior of an amount: two observations for its spread, one for its mean. A shape of 1.5 is the smallest round one
@@ -64,7 +64,7 @@ fn learned(usual: f64, rewarded: &Rewarded) -> (f64, f64) {
     let spread = usual.abs().clamp(1e-3, 1e9);
     // The expected variance of an amount is scale / (shape − 1): as large as the square of what is usual.
     let prior = NumericPosterior::new((usual, 1.0), (AMOUNT_SHAPE, (AMOUNT_SHAPE - 1.0) * spread * spread));
-    let posterior = prior.map(|prior| prior.after(&Sums::of(rewarded.n, rewarded.value, rewarded.squares)));
+    let posterior = prior.map(|prior| prior.after_weighed(rewarded.n, rewarded.value, rewarded.squares));
     let score = posterior.ok().and_then(|posterior| posterior.score());
     score.map_or((usual, spread * spread), |score| (score.mean(), score.sd() * score.sd()))
 }
@@ -137,7 +137,7 @@ mod tests {
         let term = Term { margin: -0.4, amount: Amount::Learned(40.0) };
         let found = worth([(&term, &rate, &rewarded)], 0.25);
         let amounts = NumericPosterior::new((40.0, 1.0), (1.5, 800.0)).unwrap();
-        let amounts = amounts.after(&Sums::of(11.0, 500.0, 26_000.0));
+        let amounts = amounts.after_weighed(11.0, 500.0, 26_000.0);
         let sampler = Sampler::new(&rate);
         let draw = |_| -0.4 * sampler.draw(&mut generator) * amounts.draw(&mut generator) - 0.25;
         let draws: Vec<f64> = (0..n).map(draw).collect();

@@ -28,6 +28,10 @@ pub fn run(remote: &Remote, file: &Path, from_millis: u64) -> Result<Fetched, St
     let continued = known.is_some();
     let mut next = Some(known.unwrap_or_else(|| format!("log?from={from_millis}")));
     let mut out = OpenOptions::new().create(true).append(true).open(file).map_err(failed)?;
+    if fs::read(file).is_ok_and(|text| text.last().is_some_and(|byte| *byte != b'\n')) {
+        // A line that broke off costs only itself.
+        out.write_all(b"\n").map_err(failed)?;
+    }
     let (mut lines, mut pages) = (0, 0);
     while let Some(path) = next {
         let (text, then) = remote.log(path.trim())?;

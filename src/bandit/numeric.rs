@@ -53,16 +53,6 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Sums that were counted elsewhere: `n` values ≥ 0, rounded to a whole number, their sum and that of their squares.
-    #[must_use]
-    pub fn of(n: f64, sum: f64, squares: f64) -> Self {
-        Self {
-            n: libm::round(n) as u64,
-            micros: libm::round(sum * ONE) as i128,
-            squares: libm::round(squares * (ONE * ONE)) as i128,
-        }
-    }
-
     /// Counts one value in ±[`MAX_VALUE`], rounded to millionths.
     ///
     /// # Errors
@@ -149,15 +139,28 @@ impl NumericPosterior {
     /// The belief after more has been seen.
     #[must_use]
     pub fn after(&self, sums: &Sums) -> Self {
-        let n = sums.n as f64;
+        self.after_moments(sums.n as f64, sums.mean(), sums.spread())
+    }
+
+    fn after_moments(&self, n: f64, mean: f64, spread: f64) -> Self {
         let strength = self.strength + n;
-        let distance = sums.mean() - self.mean;
+        let distance = mean - self.mean;
         Self {
             mean: self.mean + distance * n / strength,
             strength,
             shape: (self.shape + 0.5 * n).min(1e11),
-            scale: self.scale + 0.5 * (sums.spread() + distance * distance * n * self.strength / strength),
+            scale: self.scale + 0.5 * (spread + distance * distance * n * self.strength / strength),
         }
+    }
+
+    /// The belief after what counts with weights: Σ w ≥ 0, Σ w r and Σ w r².
+    #[must_use]
+    pub fn after_weighed(&self, n: f64, sum: f64, squares: f64) -> Self {
+        if n.is_nan() || n <= 0.0 {
+            return *self;
+        }
+        let mean = sum / n;
+        self.after_moments(n, mean, (squares - sum * mean).max(0.0))
     }
 
     /// Expected reward.

@@ -89,7 +89,6 @@ pub struct Delta<'e> {
 pub fn fold<'e>(tokens: &mut Tokens, event: &'e Event) -> (Outcome, Delta<'e>) {
     let mut counts = Counts::default();
     let outcome = tokens.take(event, &mut counts);
-    counts.note(event);
     let delta = Delta {
         slot: &event.slot,
         treatment: &event.treatment,

@@ -23,8 +23,8 @@ const SHARED: u8 = 4;
 const HAS_UNIT: u8 = 8;
 const HAS_BASIS: u8 = 16;
 
-/// A decision's slot, what it got, with which chance, and when. All events of a token agree in it, but for the unit, which
-/// links don't tell.
+/// A decision's slot, what it got, with which chance, and when: as the exposure tells it. Links don't tell the unit, nor, where nobody
+/// shares the decision, the features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     /// The slot.
@@ -73,18 +73,20 @@ impl Origin {
     /// Name of the token of an event in its row: the decision, the slot and what it got.
     ///
     /// Visitors who share a decision may differ in what they were eligible for and in their features: they are counted apart,
-    /// each reward with the propensity and the features of its own view. Of a decision that nobody shares there is one view, and
-    /// a line of a log need not tell its time or its propensity twice.
+    /// each reward with the propensity and the features of its own view. Of a decision that nobody shares there is one view: a link
+    /// need not carry its features, nor a line of a log its time or its propensity twice.
     pub(super) fn key(event: &Event) -> u64 {
-        let propensity = if event.shared { event.propensity } else { 1.0 };
+        let own = Self { unit: None, time_millis: 0, ..Self::of(event) };
+        let own = if event.shared { own } else { Self { propensity: 1.0, basis: Basis::default(), ..own } };
         let mut bytes = Vec::with_capacity(64);
-        Self { unit: None, time_millis: 0, propensity, ..Self::of(event) }.write(&mut bytes);
+        own.write(&mut bytes);
         hash(Purpose::Event, &[b"token", &event.decision.0, &bytes])
     }
 
-    /// Takes time and propensity of the first exposure: a reward that came before it may not have told them.
-    pub(super) const fn expose(&mut self, event: &Event) {
+    /// Takes time, propensity and basis of the first exposure: a reward that came before it may not have told them.
+    pub(super) fn expose(&mut self, event: &Event) {
         (self.time_millis, self.propensity) = (event.time_millis, event.propensity);
+        self.basis.clone_from(&event.basis);
     }
 
     /// Learns the unit from another event of the same decision. Of two, which no honest edge sends, the larger stands,

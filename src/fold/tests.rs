@@ -292,7 +292,10 @@ fn by_definition(events: &[Event]) -> Statistics {
     for event in events {
         let mut basis = Vec::new();
         event.basis.write(&mut basis);
-        let token = (event.decision.0, &event.slot, &event.treatment, event.propensity.to_bits(), basis);
+        let token = match event.shared {
+            true => (event.decision.0, &event.slot, &event.treatment, event.propensity.to_bits(), basis),
+            false => (event.decision.0, &event.slot, &event.treatment, 0, Vec::new()),
+        };
         match &event.kind {
             Kind::Exposure => drop(exposures.entry(token).or_default().insert(event.key, event)),
             Kind::Reward { goal, value_micros } => {
@@ -304,7 +307,7 @@ fn by_definition(events: &[Event]) -> Statistics {
     }
     let mut statistics = Statistics::default();
     let mut add = |event: &Event, mut counts: Counts| {
-        counts.note(event);
+        counts.note(&Origin::of(event));
         let (slot, treatment) = (&event.slot, &event.treatment);
         statistics.apply(&Delta { slot, treatment, counts, repeats: 0, refused: None });
     };

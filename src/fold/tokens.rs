@@ -112,6 +112,7 @@ impl Tokens {
             Kind::Exposure => token.expose(event, counts),
             Kind::Reward { goal, value_micros } => token.reward(event.key, goal, *value_micros, counts),
         };
+        counts.note(token.origin());
         let outcome = if is_told && outcome == Outcome::Repeat { Outcome::Revised } else { outcome };
         if outcome.changes_tokens() {
             self.max_bytes = (self.max_bytes + KEY_BYTES + token.max_bytes()).saturating_sub(before);

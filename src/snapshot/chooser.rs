@@ -66,6 +66,17 @@ impl Chooser {
         self.policy.is_per_view()
     }
 
+    /// Numbers that the ledger adds up for so many arms.
+    pub(super) fn n_sums(&self, n_arms: usize) -> usize {
+        match &self.way {
+            Way::Prepared { .. } => 0,
+            Way::Contextual(scoring) => {
+                let columns = scoring.features.n_columns();
+                n_arms * columns * (columns + 1) / 2
+            }
+        }
+    }
+
     /// The share of each arm, where it is the same for every view; `None` where it depends on the context.
     #[must_use]
     pub fn shares(&self) -> Option<&[f64]> {
@@ -128,6 +139,7 @@ impl Chooser {
         codes: Option<&Codes>,
     ) -> Option<Pick> {
         let pick = match &self.way {
+            Way::Prepared { whole, .. } if members.len() == arms.len() => whole.choose(seed.unit, seed.view),
             Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
                 Some((_, part)) => part.choose(seed.unit, seed.view),
                 None => prepared_for(&self.policy, arms, members)?.choose(seed.unit, seed.view),
@@ -136,7 +148,7 @@ impl Chooser {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
                 let contenders = scoring.contenders(arms, members, codes);
-                let unit = if self.is_per_view() { seed.view } else { seed.unit };
+                let unit = if self.is_per_view() { seed.view } else { seed.own };
                 policy.choose(&contenders, unit)?
             }
         };
@@ -162,6 +174,8 @@ impl Scoring {
 pub struct Draw {
     unit: u64,
     view: u64,
+    /// The unit in this slot alone: draws of two slots must not be the same.
+    own: u64,
 }
 
 impl Draw {
@@ -170,7 +184,8 @@ impl Draw {
     pub fn new(seed: &Seed, slot: &str, policy: &Policy) -> Self {
         let draws = policy.is_per_view();
         let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.as_bytes()]) } else { 0 };
-        Self { unit: seed.unit, view }
+        let own = hash(Purpose::Score, &[&seed.unit.to_le_bytes(), slot.as_bytes()]);
+        Self { unit: seed.unit, view, own }
     }
 }
 

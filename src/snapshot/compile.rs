@@ -2,7 +2,7 @@
 //! Names are resolved to positions, texts to rules, patterns and markup, beliefs to shares, so that a decision looks nothing up
 //! by name. Warnings carry a JSON pointer into the configuration, for editors and the console.
 
-use super::experiment::{self, Experiment};
+use super::experiment::{self, Experiment, MAX_SUMS};
 use super::store::Stored;
 use super::terms::{self, ArmTerms};
 use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
@@ -26,6 +26,8 @@ const MAX_SLOTS: usize = 1_000;
 const MAX_ARMS: usize = 1_000;
 /// Longest life of a page that only the configuration states: a mistake there is over within a day.
 const MAX_LIFE_SECONDS: u32 = 86_400;
+/// Arms that are counted by period at most: 72 periods of 140 bytes each are 10 KB, and the ledger's statistics have a row of 2 MB.
+const MAX_PERIODIC: usize = 100;
 /// Largest cost of showing an arm, and of its margin, either way.
 const MAX_MARGIN: f64 = 10.0;
 /// Share of visitors that is held out, unless configured: without a control group nobody knows what was earned.
@@ -131,6 +133,10 @@ struct Compiler {
     audiences: AudienceSet,
     audience_ids: SortedMap<String, AudienceIndex>,
     goals: Vec<Goal>,
+    /// Arms of slots that are counted by period.
+    n_periodic: usize,
+    /// Numbers that regressions add up.
+    n_sums: usize,
     blocks: SortedMap<String, Arc<Markup>>,
     /// Limits of blocks that have one.
     limits: SortedMap<String, Limit>,
@@ -358,7 +364,10 @@ impl Compiler {
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
         let schedule = experiment::schedule(wire, at)?;
-        let holdout = wire.holdout.as_ref().map(|part| Holdout::new(part.share, &part.salt)).transpose();
+        let holdout = wire.holdout.as_ref();
+        // With the slot's name in the salt, other visitors than those of the site's holdout, or of another slot's.
+        let holdout =
+            holdout.map(|part| Holdout::new(part.share, &format!("{id}/{}", part.salt))).transpose();
         let holdout = holdout.map_err(|e| Warning::error(format!("{at}/holdout/share"), e))?;
         let cap = wire.cap.map(|cap| limit(cap, at)).transpose()?;
         let cap = cap.map(|limit| Cap { key: SeenKey::of_slot(&id), limit });
@@ -374,8 +383,8 @@ impl Compiler {
                 ));
             }
         }
-        self.check_learning(wire, at)?;
         let goals = terms::goals_of(wire, goals);
+        self.check_learning(wire, &goals, at)?;
         let mut arms = self.arms(wire, &known.arms, &id, at)?;
         let terms: Vec<ArmTerms<'_>> = arms.iter().map(|arm| arm_terms(wire, arm, &goals)).collect();
         let nothing = wire::LearnedArm::default();
@@ -388,9 +397,16 @@ impl Compiler {
         }
         let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, at };
         let chooser = experiment.chooser(&wire.policy, "policy", false)?;
+        self.n_sums += chooser.n_sums(arms.len());
+        if self.n_sums > MAX_SUMS {
+            let message =
+                format!("all contextual slots together make {} sums; hint: {MAX_SUMS} at most", self.n_sums);
+            return Err(Warning::error(format!("{at}/policy/features"), message));
+        }
         let challenger =
             wire.challenger.as_ref().map(|policy| experiment.chooser(policy, "challenger", true));
-        let challenger = challenger.transpose()?;
+        // It is never shown: one that can't be used costs only itself.
+        let challenger = challenger.and_then(|made| made.map_err(|warning| self.warnings.push(warning)).ok());
         let shares_block = |arm: &Arm| {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
@@ -428,12 +444,28 @@ impl Compiler {
     }
 
     /// What decides how a slot learns, and when it stops.
-    fn check_learning(&mut self, wire: &wire::Slot, at: &str) -> Item<()> {
+    fn check_learning(&mut self, wire: &wire::Slot, goals: &[terms::SlotGoal], at: &str) -> Item<()> {
         if let Some(hours) = wire.half_life_hours
             && !(2..=8_760).contains(&hours)
         {
             let message = format!("{hours} is out of range; hint: 2 to 8760 hours");
             return Err(Warning::error(format!("{at}/half_life_hours"), message));
+        }
+        if wire.half_life_hours.is_some() && terms::window_hours(goals).is_some() {
+            return Err(Warning::error(
+                format!("{at}/half_life_hours"),
+                "a half-life beside a goal with `window_hours`: what fades would fade before it may be learned; hint: keep one of them",
+            ));
+        }
+        if terms::period_hours(wire, goals).is_some() {
+            self.n_periodic += wire.arms.len();
+            if self.n_periodic > MAX_PERIODIC {
+                let message = format!(
+                    "the site has {} arms in slots with a half-life or a goal's window; hint: {MAX_PERIODIC} at most, for each is counted by period",
+                    self.n_periodic
+                );
+                return Err(Warning::error(format!("{at}/arms"), message));
+            }
         }
         let policies = std::iter::once(&wire.policy).chain(&wire.challenger);
         if wire.half_life_hours.is_some()

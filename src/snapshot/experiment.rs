@@ -16,9 +16,9 @@ use std::sync::Arc;
 /// Exposures per arm before the policy may prefer one, unless configured.
 const BURN_IN: u64 = 100;
 
-/// Numbers that the regressions of a slot may add up: 20 arms of 32 columns are 10,560. With some eight digits each they fit
-/// into the ledger's row of statistics (2 MB) beside everything else.
-const MAX_SUMS: usize = 20_000;
+/// Numbers that the regressions of a site may add up: 20 arms of 32 columns are 10,560. With up to
+/// fifteen digits each they fit into the ledger's row of statistics (2 MB) beside everything else.
+pub(super) const MAX_SUMS: usize = 20_000;
 
 /// A slot's arms with what was learned of them, while its policies are made.
 pub(super) struct Experiment<'e> {
@@ -126,6 +126,9 @@ impl Experiment<'_> {
 
     /// The published P(best), where it was computed for just these arms; else it is computed anew.
     fn published_weights(&self) -> Option<Vec<f64>> {
+        if self.arms.iter().any(|arm| arm.is_shadow) {
+            return None;
+        }
         let is_known = |(arm, learned): (&Arm, &&wire::LearnedArm)| learned.arm == arm.id.as_str();
         let weights: Vec<f64> = self.learned.iter().map(|learned| learned.weight).collect();
         let sum: f64 = weights.iter().sum();
@@ -183,7 +186,7 @@ fn policy(wire: &wire::Policy, arms: &[Arm], n_open: usize, at: &str) -> Item<Po
     let open = Limits { baseline: baseline.map(|_| 0), ..limits };
     Shape::new(open, n_open).map_err(refused)?;
     let shape = Shape::new(limits.fitted(arms.len()), arms.len()).map_err(refused)?;
-    Ok(Policy { kind, shape })
+    Ok(Policy { kind, shape, limits })
 }
 
 /// When a slot runs and for whom.

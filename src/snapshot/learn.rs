@@ -146,8 +146,10 @@ impl<'l> Learner<'l> {
         if let Some(intercept) = mean.first_mut() {
             *intercept -= terms.cost;
         }
-        // Seven digits: what is published is what decides, and it has half the length.
-        let short = |numbers: Vec<f64>| numbers.into_iter().map(|number| f64::from(number as f32)).collect();
+        // The shortest decimal of single precision: what is published is what decides, and it has half the length.
+        let short = |numbers: Vec<f64>| {
+            numbers.into_iter().map(|number| (number as f32).to_string().parse().unwrap_or(number)).collect()
+        };
         Some(Regression { set, mean: short(mean), factor: short(factor) })
     }
 

@@ -178,7 +178,9 @@ impl Arm {
     /// The arm as a policy sees it.
     #[must_use]
     pub const fn as_option(&self) -> bandit::Arm {
-        bandit::Arm { belief: self.belief, salt: self.salt, exposures: self.exposures }
+        // What is never shown could never leave its burn-in.
+        let exposures = if self.is_shadow { u64::MAX } else { self.exposures };
+        bandit::Arm { belief: self.belief, salt: self.salt, exposures }
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Policy {
     pub kind: PolicyKind,
     /// Limits for all arms.
     pub shape: Shape,
+    /// The limits as they were asked for, before they were fitted to any number of arms.
+    pub limits: Limits,
 }
 
 impl Policy {
@@ -31,7 +33,7 @@ impl Policy {
             PolicyKind::Fixed(arm) => PolicyKind::Fixed(place_of(arm)?),
             other => other,
         };
-        let limits = *self.shape.limits();
+        let limits = self.limits;
         let baseline = limits.baseline.and_then(place_of);
         let fitted = Limits { baseline, ..limits }.fitted(members.len());
         Some((kind, Shape::new(fitted, members.len()).ok()?))

@@ -8,7 +8,7 @@ use edgeloom::context::{Context, Device};
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::id::DecisionId;
-use edgeloom::receipt::{Flags, Keyring, Receipt};
+use edgeloom::receipt::{Basis, Flags, Keyring, Receipt};
 use edgeloom::seed::{HOUR_MILLIS, Purpose, Seed, hash};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
@@ -90,8 +90,7 @@ impl<'s> Source<'s> {
             let seed = Seed::contextual(&snapshot.site, moment.now, bucket.wrapping_add(nth));
             self.decided(context, seed, false)
         };
-        (1..MAX_DRAWS)
-            .fold(serve(0), |served, nth| if served.decision.held_out { serve(nth) } else { served })
+        (1..MAX_DRAWS).fold(serve(0), |served, nth| if served.is_held_out() { serve(nth) } else { served })
     }
 
     /// The decision for a seed.
@@ -117,6 +116,11 @@ impl<'s> Served<'s> {
         self.decision.choices.iter().filter_map(|choice| Some((slots.get(choice.slot)?, choice)))
     }
 
+    /// Whether the visit is held out, from the site or from any slot.
+    fn is_held_out(&self) -> bool {
+        self.decision.held_out || self.decision.choices.iter().any(|choice| choice.reason == Reason::Holdout)
+    }
+
     /// Fills one slot: appends its HTML, nothing where the page keeps its own, and the event of serving it, where the
     /// edge records that. Returns the receipt for whoever reports what was seen.
     pub fn fill(
@@ -133,11 +137,15 @@ impl<'s> Served<'s> {
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
         if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
             let link = receipt.as_ref().filter(|_| markup.n_links() > 0).map(|receipt| {
-                // An address is read by others: what it carries does not tell who, only what was shown.
-                receipt.unit.map_or_else(
-                    || keyring.sign(receipt),
-                    |_| keyring.sign(&Receipt { unit: None, ..receipt.clone() }),
-                )
+                // An address is read by others: what it carries does not tell who, nor what is known of them, only what was
+                // shown. Of a decision that many share the features are the only link to its own view.
+                match receipt.unit {
+                    None if receipt.flags.shared() => keyring.sign(receipt),
+                    _ => {
+                        let basis = Basis { features: None, ..receipt.basis.clone() };
+                        keyring.sign(&Receipt { unit: None, basis, ..receipt.clone() })
+                    }
+                }
             });
             markup.with_token(link.as_deref(), html);
         }

@@ -114,8 +114,10 @@ fn read_file(file: &Path, log: &mut Log, n_lines: &mut u64) -> Result<(), Stop> 
         *n_lines += 1;
         match parse(&line) {
             Ok(row) => {
-                let n =
-                    |row: &LogRow| row.rewards.values().map(|reward| reward.n).sum::<u32>() + row.exposures;
+                let n = |row: &LogRow| {
+                    row.rewards.values().map(|reward| u64::from(reward.n)).sum::<u64>()
+                        + u64::from(row.exposures)
+                };
                 match log.rows.get_mut(&row.row) {
                     Some(known) => {
                         log.repeats += 1;

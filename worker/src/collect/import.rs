@@ -38,7 +38,7 @@ pub fn event(line: &Value, kind: Kind, known: &Known) -> Result<Event, Refusal> 
     };
     let receipt = Receipt {
         decision: decision(&known.settings.site, name),
-        unit: Some(0),
+        unit: None,
         slot,
         arm: Some(arm),
         propensity,

@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 /// Rows per page unless asked otherwise, and at most: some 300 bytes each.
 const ROWS: u64 = 1_000;
 const MAX_ROWS: u64 = 5_000;
+/// A page ends after the row with which it gets longer than this: rows that many share can be long.
+const MAX_BYTES: usize = 4 << 20;
 
 /// A page of the log: from the row after `after`, or from the first one of a time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,11 +34,16 @@ pub struct Page {
 pub fn page(state: &State, page: &Page) -> Result<(String, Option<u64>)> {
     let rows = if page.rows == 0 { ROWS } else { page.rows.min(MAX_ROWS) };
     let from = RowId::first_of(page.from_millis).number();
-    let first = page.after.map_or(from, |after| from.max(after + 1));
+    let first = page.after.map_or(from, |after| from.max(after.saturating_add(1)));
     let query = "SELECT id, tokens FROM decision WHERE id >= ? ORDER BY id LIMIT ?";
     let found = sql::rows(state, query, &[number(first), number(rows)])?;
     let (mut lines, mut last) = (String::new(), None);
+    let mut is_whole = (found.len() as u64) < rows;
     for row in &found {
+        if lines.len() > MAX_BYTES {
+            is_whole = false;
+            break;
+        }
         let id = row.number(0);
         let tokens = Tokens::from_bytes(&row.blob(1).unwrap_or_default()).map_err(Error::new)?;
         // Rewards that wait for an exposure belong to nothing that was seen.
@@ -46,7 +53,7 @@ pub fn page(state: &State, page: &Page) -> Result<(String, Option<u64>)> {
         }
         last = Some(id);
     }
-    Ok((lines, last.filter(|_| found.len() as u64 >= rows)))
+    Ok((lines, last.filter(|_| !is_whole)))
 }
 
 /// One decision, slot and treatment.

@@ -6,7 +6,7 @@ use crate::bindings::{STATE, Settings};
 use crate::platform::{self, Env, Error, Result, State, console_error};
 use crate::request::now_millis;
 use edgeloom::snapshot::store::{self, Parts};
-use edgeloom::snapshot::wire::{Config, Published};
+use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
 use edgeloom::snapshot::{Since, learn};
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,13 +31,8 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let at_millis = now_millis();
     // A wire that has tripped stays so while the same configuration is in use.
     let is_same = tables.meta(Meta::Published)?.as_deref() == Some(config_version);
-    let before = if is_same {
-        latest.as_ref().map(|row| tables.bytes_of(row.sequence)).transpose()?.flatten()
-    } else {
-        None
-    };
-    let before = before.and_then(|bytes| store::decode(&bytes).ok()).map(|stored| stored.published.learned);
-    let since = Since { now_millis: at_millis, before: before.as_deref().unwrap_or_default() };
+    let before = if is_same { learned_of(tables, latest.as_ref())? } else { Vec::new() };
+    let since = Since { now_millis: at_millis, before: &before };
     let learned = learn(&config, &tables.statistics()?, since);
     for slot in &learned {
         if let Some(reason) = &slot.tripped {
@@ -66,6 +61,16 @@ pub fn build(tables: &Store, config_version: &str) -> Result<SnapshotRow> {
     let row = SnapshotRow { sequence, version, at_millis };
     tables.put_publication(&row, &parts, keep_millis)?;
     Ok(row)
+}
+
+/// What the latest snapshot holds of what was learned; nothing where there is none or it can't be read.
+///
+/// # Errors
+/// SQLite.
+pub fn learned_of(tables: &Store, latest: Option<&SnapshotRow>) -> Result<Vec<LearnedSlot>> {
+    let Some(row) = latest else { return Ok(Vec::new()) };
+    let stored = tables.bytes_of(row.sequence)?.and_then(|bytes| store::decode(&bytes).ok());
+    Ok(stored.map(|stored| stored.published.learned).unwrap_or_default())
 }
 
 /// Writes one key of KV, one write at a time, so that an older value can't overtake a newer one.

@@ -214,8 +214,8 @@ impl Rate {
 }
 
 /// What is known of every slot that works, by all that was counted so far.
-pub fn slots(config: &Config, statistics: &Statistics, now_millis: u64) -> Vec<SlotReport> {
-    let learned = learn(config, statistics, Since { now_millis, before: &[] });
+pub fn slots(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<SlotReport> {
+    let learned = learn(config, statistics, since);
     let compiled = |learned: Vec<LearnedSlot>| {
         compile(&Stored {
             version: SnapshotVersion([0; 16]),

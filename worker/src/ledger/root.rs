@@ -16,6 +16,7 @@ use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
 use crate::{json, respond};
 use edgeloom::json::object;
+use edgeloom::snapshot::Since;
 use edgeloom::snapshot::wire::Config;
 use edgeloom::statistics::Statistics;
 use js_sys::Promise;
@@ -172,20 +173,22 @@ impl Inner {
         let (dead_letters, dead_events) = tables.n_letters()?;
         let config: Config = json.map(|json| stored_config(&json)).transpose()?.unwrap_or_default();
         let now = now_millis();
+        let latest = tables.latest()?;
+        let before = publish::learned_of(tables, latest.as_ref())?;
         let mut refused = Map::new();
         for (kind, n) in statistics.refused() {
             refused.insert(kind.to_string(), n.into());
         }
         Ok(Status {
             site: self.settings.site.clone(),
-            snapshot: tables.latest()?.map(|row| SnapshotReport {
+            snapshot: latest.map(|row| SnapshotReport {
                 age_millis: now.saturating_sub(row.at_millis),
                 version: row.version,
                 sequence: row.sequence,
                 published_millis: row.at_millis,
             }),
             config_version,
-            slots: report::slots(&config, &statistics, now),
+            slots: report::slots(&config, &statistics, Since { now_millis: now, before: &before }),
             refused,
             repeated: statistics.repeats(),
             shards: tables.shards()?,

@@ -13,7 +13,7 @@ use crate::{faults, respond};
 use edgeloom::event::Refusal;
 use edgeloom::fold::{RowId, fold};
 use edgeloom::seed::HOUR_MILLIS;
-use edgeloom::statistics::Statistics;
+use edgeloom::statistics::{Part, Statistics};
 use futures_channel::oneshot;
 use js_sys::Promise;
 use std::cell::{Cell, RefCell};
@@ -204,7 +204,8 @@ impl Inner {
             Some(tally) => tally,
             None => store::tally(&self.state)?,
         };
-        let row_of = if self.name().ends_with(IMPORT) { RowId::undated } else { RowId::of };
+        let is_import = self.name().ends_with(IMPORT);
+        let row_of = if is_import { RowId::undated } else { RowId::of };
         let ids: Vec<RowId> = batches.iter().flat_map(|batch| &batch.events).map(row_of).collect();
         let forgotten = tally.forgotten;
         let kept = ids.iter().copied().filter(|id| *id >= forgotten).collect();
@@ -219,7 +220,11 @@ impl Inner {
                     tally.statistics.refuse(Refusal::Late, 1);
                     continue;
                 };
-                let (outcome, delta) = fold(&mut row.tokens, event);
+                let (outcome, mut delta) = fold(&mut row.tokens, event);
+                if is_import {
+                    // A log without a holdout is on no side of the comparison with it.
+                    delta.counts.own = Part::default();
+                }
                 row.is_changed |= outcome.changes_tokens();
                 tally.statistics.apply(&delta);
                 outcomes.note(outcome);
