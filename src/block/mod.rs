@@ -117,6 +117,7 @@ impl Block {
     ///         ("title".to_owned(), Field::Text("Tea & more".into())),
     ///     ]
     ///     .into(),
+    ///     ..wire::Block::default()
     /// })?;
     /// let mut html = String::new();
     /// block.markup().with_token(Some("abc"), &mut html);

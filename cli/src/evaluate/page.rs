@@ -12,6 +12,7 @@ h1{font-size:1.4rem}h2{margin:0;font-size:1.1rem}p{color:var(--soft)}
 table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.35rem .8rem .35rem 0;text-align:left;border-top:1px solid var(--line)}thead th{border:0;font-weight:500;color:var(--soft)}
 td.n{text-align:right;white-space:nowrap}svg{display:block;width:12rem;height:1rem}
+@media(max-width:40rem){svg{width:5rem}th,td{padding-right:.5rem}td.n{white-space:normal}}
 ";
 
 /// One line of a table: what, its estimate with its interval, and what is to be said of it.
