@@ -5,6 +5,7 @@
 use super::experiment::{self, Experiment, MAX_SUMS};
 use super::store::Stored;
 use super::terms::{self, ArmTerms};
+use super::warning::{Item, Warning};
 use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{Belief, BetaPosterior};
@@ -35,40 +36,6 @@ pub const DEFAULT_HOLDOUT: f64 = 0.05;
 
 /// How long after a decision its events count, hours, unless configured.
 pub const DEFAULT_WINDOW_HOURS: u32 = 72;
-
-/// How much a problem matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// The item is left out.
-    Error,
-    /// The item works, but probably not as meant.
-    Advice,
-}
-
-/// A problem of one item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// Where: a JSON pointer (RFC 6901) into the configuration.
-    pub pointer: String,
-    /// What is wrong and, after `hint:`, how to mend it.
-    pub message: String,
-    /// How much it matters.
-    pub severity: Severity,
-}
-
-impl Warning {
-    /// A problem that leaves an item out.
-    #[must_use]
-    pub fn error(pointer: impl Into<String>, message: impl Display) -> Self {
-        Self { pointer: pointer.into(), message: message.to_string(), severity: Severity::Error }
-    }
-
-    /// A remark.
-    #[must_use]
-    pub fn advice(pointer: impl Into<String>, message: impl Display) -> Self {
-        Self { pointer: pointer.into(), message: message.to_string(), severity: Severity::Advice }
-    }
-}
 
 /// Compiles what was stored.
 /// Total: whatever was stored gives a snapshot, with fewer items where some can't be used.
@@ -141,9 +108,6 @@ struct Compiler {
     /// Limits of blocks that have one.
     limits: SortedMap<String, Limit>,
 }
-
-/// Stops an item: its warning is noted, nothing of it is kept.
-pub(super) type Item<T> = Result<T, Warning>;
 
 impl Compiler {
     fn error(&mut self, pointer: impl Into<String>, message: impl Display) {

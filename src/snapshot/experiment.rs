@@ -3,10 +3,10 @@
 
 use super::Arm;
 use super::chooser::{Chooser, MAX_PARTS, Scoring};
-use super::compile::{Item, Warning};
 use super::policy::Policy;
 use super::scoring::{self, ScoringError};
 use super::terms::ArmTerms;
+use super::warning::{Item, Warning};
 use super::wire;
 use crate::audience::AudienceIndex;
 use crate::bandit::{self, Assignment, Largest, Limits, LimitsError, PolicyKind, Scorer, Shape};

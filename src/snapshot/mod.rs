@@ -11,12 +11,14 @@ pub mod store;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod warning;
 pub mod wire;
 
 pub use chooser::{Chooser, Draw};
-pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, Severity, Warning, check, compile};
+pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
 pub use policy::Policy;
+pub use warning::{Severity, Warning};
 
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{self, Belief, BetaPosterior};
