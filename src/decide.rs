@@ -102,7 +102,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
         let shadow = challenge.and_then(|challenger| {
             let eligible: Vec<usize> = positions(slot, |arm| is_eligible(arm));
-            let draw = Draw::new(seed, slot.id.as_str(), &challenger.policy);
+            let draw = Draw::new(seed, slot.id.as_str());
             let pick = challenger.choose(&slot.options, &eligible, &draw, codes.as_ref())?;
             slot.arms.get(pick.arm).map(|arm| arm.id.clone())
         });
@@ -136,6 +136,11 @@ pub(crate) fn is_held_out(snapshot: &Snapshot, seed: &Seed) -> bool {
 /// Whether a seed falls into the holdout of this slot alone.
 pub(crate) fn is_held_out_of(slot: &Slot, seed: &Seed) -> bool {
     slot.holdout.as_ref().is_some_and(|holdout| holdout.holds(seed.unit))
+}
+
+/// Positions of the arms that are candidates, ascending.
+pub(crate) fn members_of(slot: &Slot, candidates: &Candidates) -> Vec<usize> {
+    (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect()
 }
 
 fn positions(slot: &Slot, is_in: impl Fn(&Arm) -> bool) -> Vec<usize> {
@@ -185,12 +190,11 @@ fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Pick> {
         let arm = baseline.filter(|arm| candidates.contains(*arm) && *arm < slot.arms.len())?;
         return Some(Pick { arm, propensity: 1.0 });
     }
-    let draw = Draw::new(view.seed, slot.id.as_str(), &slot.chooser.policy);
+    let draw = Draw::new(view.seed, slot.id.as_str());
     if *candidates == Candidates::All {
         return slot.chooser.choose_of_all(&slot.options, &draw, view.codes);
     }
-    let members: Vec<usize> = (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect();
-    slot.chooser.choose(&slot.options, &members, &draw, view.codes)
+    slot.chooser.choose(&slot.options, &members_of(slot, candidates), &draw, view.codes)
 }
 
 #[cfg(test)]

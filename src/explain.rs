@@ -2,7 +2,7 @@
 //! what was decided is told by [`decide`], and each step asks the same functions again.
 
 use crate::context::Context;
-use crate::decide::{Choice, decide, is_held_out, is_held_out_of};
+use crate::decide::{Choice, decide, is_held_out, is_held_out_of, members_of};
 use crate::json::number::Decimal;
 use crate::receipt::Candidates;
 use crate::seed::{Purpose, Seed};
@@ -125,7 +125,7 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
         let features = features.as_slice().iter().map(|feature| short(*feature));
         steps.push(format!("the context as numbers: {}", features.collect::<Vec<_>>().join(", ")));
     }
-    let members: Vec<usize> = (0..slot.arms.len()).filter(|arm| choice.candidates.contains(*arm)).collect();
+    let members = members_of(slot, &choice.candidates);
     steps.extend(chances(&slot.chooser, slot, &members, codes).map(|chances| {
         let how = if slot.chooser.is_per_view() {
             "draws anew at each view"

@@ -83,37 +83,6 @@ impl Holdout {
     }
 }
 
-/// A percentage of visitors who get something already.
-///
-/// ```
-/// use edgeloom::split::Rollout;
-/// let (tenth, half) = (Rollout::new(0.1, "checkout")?, Rollout::new(0.5, "checkout")?);
-/// // Whoever was in at 10 % stays in at 50 %.
-/// assert!((0..1000).all(|unit| !tenth.includes(unit) || half.includes(unit)));
-/// # Ok::<(), edgeloom::split::ShareError>(())
-/// ```
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rollout {
-    share: f64,
-    salt: Box<str>,
-}
-
-impl Rollout {
-    /// A roll-out to `share` (0 – 1); equal salts include the same visitors first.
-    ///
-    /// # Errors
-    /// The share is not from 0 to 1.
-    pub fn new(share: f64, salt: &str) -> Result<Self, ShareError> {
-        Ok(Self { share: checked(share)?, salt: salt.into() })
-    }
-
-    /// Whether a unit is included.
-    #[must_use]
-    pub fn includes(&self, unit: u64) -> bool {
-        fraction(Purpose::Rollout, &self.salt, unit) < self.share
-    }
-}
-
 /// A part of a layer; parts that don't overlap never share a visitor, so their tests don't disturb each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerPart {
@@ -176,7 +145,7 @@ mod tests {
     fn a_holdout_says_nothing_about_roll_outs_layers_or_other_salts() {
         let holdout = Holdout::new(0.5, "site").unwrap();
         let others: [&dyn Fn(u64) -> bool; 3] = [
-            &|u| Rollout::new(0.5, "site").unwrap().includes(u),
+            &|u| fraction(Purpose::Rollout, "site", u) < 0.5,
             &|u| LayerPart::new("site", 0.0, 0.5).unwrap().includes(u),
             &|u| Holdout::new(0.5, "other").unwrap().holds(u),
         ];
@@ -200,7 +169,7 @@ mod tests {
     #[test]
     fn a_wrong_share_is_refused_with_advice() {
         for share in [-0.1, 1.000_001, 5.0, f64::NAN, f64::INFINITY] {
-            assert!(Holdout::new(share, "").is_err() && Rollout::new(share, "").is_err(), "{share}");
+            assert!(Holdout::new(share, "").is_err(), "{share}");
             assert!(LayerPart::new("", 0.0, share).is_err() && LayerPart::new("", share, 1.0).is_err());
         }
         let reversed = LayerPart::new("", 0.6, 0.5).unwrap_err();
@@ -212,9 +181,7 @@ mod tests {
         #[test]
         fn whoever_is_in_stays_in_as_a_share_grows(unit: u64, a in 0.0..=1.0, b in 0.0..=1.0, salt: String) {
             let (small, large) = if a < b { (a, b) } else { (b, a) };
-            let rollout = |share| Rollout::new(share, &salt).unwrap().includes(unit);
             let holdout = |share| Holdout::new(share, &salt).unwrap().holds(unit);
-            prop_assert!(!rollout(small) || rollout(large));
             prop_assert!(!holdout(small) || holdout(large));
         }
 

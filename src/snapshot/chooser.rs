@@ -118,10 +118,15 @@ impl Chooser {
 
     /// The choice among all arms.
     #[must_use]
-    pub fn choose_of_all(&self, arms: &[bandit::Arm], seed: &Draw, codes: Option<&Codes>) -> Option<Pick> {
+    pub fn choose_of_all(
+        &self,
+        arms: &[bandit::Arm],
+        draw: &Draw<'_>,
+        codes: Option<&Codes>,
+    ) -> Option<Pick> {
         match &self.way {
-            Way::Prepared { whole, .. } => Some(whole.choose(seed.unit, seed.view)),
-            Way::Contextual(_) => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), seed, codes),
+            Way::Prepared { whole, .. } => Some(self.choose_from(whole, draw)),
+            Way::Contextual(_) => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), draw, codes),
         }
     }
 
@@ -135,24 +140,28 @@ impl Chooser {
         &self,
         arms: &[bandit::Arm],
         members: &[usize],
-        seed: &Draw,
+        draw: &Draw<'_>,
         codes: Option<&Codes>,
     ) -> Option<Pick> {
         let pick = match &self.way {
-            Way::Prepared { whole, .. } if members.len() == arms.len() => whole.choose(seed.unit, seed.view),
+            Way::Prepared { whole, .. } if members.len() == arms.len() => self.choose_from(whole, draw),
             Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
-                Some((_, part)) => part.choose(seed.unit, seed.view),
-                None => prepared_for(&self.policy, arms, members)?.choose(seed.unit, seed.view),
+                Some((_, part)) => self.choose_from(part, draw),
+                None => self.choose_from(&prepared_for(&self.policy, arms, members)?, draw),
             },
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
                 let contenders = scoring.contenders(arms, members, codes);
-                let unit = if self.is_per_view() { seed.view } else { seed.own };
+                let unit = if self.is_per_view() { draw.view(&self.policy) } else { draw.own() };
                 policy.choose(&contenders, unit)?
             }
         };
         Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
+    }
+
+    fn choose_from(&self, prepared: &Prepared, draw: &Draw<'_>) -> Pick {
+        prepared.choose(draw.seed.unit, draw.view(&self.policy))
     }
 }
 
@@ -169,23 +178,29 @@ impl Scoring {
     }
 }
 
-/// The randomness of one slot in one view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw {
-    unit: u64,
-    view: u64,
-    /// The unit in this slot alone: draws of two slots must not be the same.
-    own: u64,
+/// The randomness of one slot in one view; hashed only as far as a policy asks, for most need the unit alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw<'s> {
+    seed: &'s Seed,
+    slot: &'s str,
 }
 
-impl Draw {
+impl<'s> Draw<'s> {
     /// From the seed of the page and the name of the slot.
     #[must_use]
-    pub fn new(seed: &Seed, slot: &str, policy: &Policy) -> Self {
+    pub const fn new(seed: &'s Seed, slot: &'s str) -> Self {
+        Self { seed, slot }
+    }
+
+    /// The number of this view, for a policy that draws anew at each.
+    fn view(&self, policy: &Policy) -> u64 {
         let draws = policy.is_per_view();
-        let view = if draws { hash(Purpose::Draw, &[&seed.decision.0, slot.as_bytes()]) } else { 0 };
-        let own = hash(Purpose::Score, &[&seed.unit.to_le_bytes(), slot.as_bytes()]);
-        Self { unit: seed.unit, view, own }
+        if draws { hash(Purpose::Draw, &[&self.seed.decision.0, self.slot.as_bytes()]) } else { 0 }
+    }
+
+    /// The unit in this slot alone: sticky draws of two slots must not be the same.
+    fn own(&self) -> u64 {
+        hash(Purpose::Score, &[&self.seed.unit.to_le_bytes(), self.slot.as_bytes()])
     }
 }
 

@@ -100,9 +100,9 @@ struct Compiler {
     audiences: AudienceSet,
     audience_ids: SortedMap<String, AudienceIndex>,
     goals: Vec<Goal>,
-    /// Arms of slots that are counted by period.
+    /// Arms of slots that are counted by period, so far.
     n_periodic: usize,
-    /// Numbers that regressions add up.
+    /// Numbers that regressions add up, so far.
     n_sums: usize,
     blocks: SortedMap<String, Arc<Markup>>,
     /// Limits of blocks that have one.
@@ -361,16 +361,14 @@ impl Compiler {
         }
         let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, at };
         let chooser = experiment.chooser(&wire.policy, "policy", false)?;
-        self.n_sums += chooser.n_sums(arms.len());
-        if self.n_sums > MAX_SUMS {
-            let message =
-                format!("all contextual slots together make {} sums; hint: {MAX_SUMS} at most", self.n_sums);
-            return Err(Warning::error(format!("{at}/policy/features"), message));
-        }
         let challenger =
             wire.challenger.as_ref().map(|policy| experiment.chooser(policy, "challenger", true));
         // It is never shown: one that can't be used costs only itself.
         let challenger = challenger.and_then(|made| made.map_err(|warning| self.warnings.push(warning)).ok());
+        let choosers = std::iter::once(&chooser).chain(&challenger);
+        let n_sums = choosers.map(|chooser| chooser.n_sums(arms.len())).max().unwrap_or(0);
+        let period_hours = terms::period_hours(wire, &goals);
+        self.take_room(n_sums, period_hours.map_or(0, |_| arms.len()), at)?;
         let shares_block = |arm: &Arm| {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
@@ -393,12 +391,31 @@ impl Compiler {
             goal,
             chooser,
             challenger,
-            period_hours: terms::period_hours(wire, &goals),
+            period_hours,
             tripped: known.tripped.clone(),
             options: arms.iter().map(Arm::as_option).collect(),
             arms,
             partial,
         })
+    }
+
+    /// Takes what a slot's statistics need of the ledger's row; one that does not fit costs only itself.
+    fn take_room(&mut self, n_sums: usize, n_periodic: usize, at: &str) -> Item<()> {
+        let (sums, periodic) = (self.n_sums + n_sums, self.n_periodic + n_periodic);
+        if n_sums > 0 && sums > MAX_SUMS {
+            let message = format!(
+                "the contextual slots up to this one make {sums} sums; hint: {MAX_SUMS} at most in a site"
+            );
+            return Err(Warning::error(format!("{at}/policy/features"), message));
+        }
+        if n_periodic > 0 && periodic > MAX_PERIODIC {
+            let message = format!(
+                "the slots up to this one have {periodic} arms that are counted by period, for a half-life or a goal's window; hint: {MAX_PERIODIC} at most in a site"
+            );
+            return Err(Warning::error(format!("{at}/arms"), message));
+        }
+        (self.n_sums, self.n_periodic) = (sums, periodic);
+        Ok(())
     }
 
     fn goal_named(&self, name: &str, pointer: &str) -> Item<usize> {
@@ -420,16 +437,6 @@ impl Compiler {
                 format!("{at}/half_life_hours"),
                 "a half-life beside a goal with `window_hours`: what fades would fade before it may be learned; hint: keep one of them",
             ));
-        }
-        if terms::period_hours(wire, goals).is_some() {
-            self.n_periodic += wire.arms.len();
-            if self.n_periodic > MAX_PERIODIC {
-                let message = format!(
-                    "the site has {} arms in slots with a half-life or a goal's window; hint: {MAX_PERIODIC} at most, for each is counted by period",
-                    self.n_periodic
-                );
-                return Err(Warning::error(format!("{at}/arms"), message));
-            }
         }
         let policies = std::iter::once(&wire.policy).chain(&wire.challenger);
         if wire.half_life_hours.is_some()

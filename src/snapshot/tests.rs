@@ -93,6 +93,89 @@ fn every_mistake_points_to_its_place_and_costs_only_its_item() {
 }
 
 #[test]
+fn every_mistake_in_an_experiment_points_to_its_place_and_costs_only_its_item() {
+    let slot = |field: &str, value: Value| config(|c| c["slots"][1][field] = value);
+    let (early, late) = ("2026-12-01T00:00:00Z", "2026-12-02T00:00:00Z");
+    let contextual = |features: Value| json!({ "kind": "contextual", "features": features });
+    let cases = [
+        (config(|c| c["goals"][0]["margin"] = json!(11)), "/goals/0/margin", 0, 0),
+        (config(|c| c["goals"][0]["window_hours"] = json!(1_000)), "/goals/0/window_hours", 0, 0),
+        (config(|c| c["blocks"][0]["cap"] = json!({ "times": 0, "hours": 1 })), "/blocks/0/cap", 2, 2),
+        (slot("also", json!(["fame"])), "/slots/1/also/0", 1, 2),
+        (slot("also", json!(["order"])), "/slots/1/also/0", 1, 2),
+        (slot("start", json!("soon")), "/slots/1/start", 1, 2),
+        (
+            config(|c| (c["slots"][1]["start"], c["slots"][1]["end"]) = (json!(late), json!(early))),
+            "/slots/1/end",
+            1,
+            2,
+        ),
+        (
+            slot("ramp", json!([{ "from": late, "share": 0.1 }, { "from": early, "share": 1 }])),
+            "/slots/1/ramp/1/from",
+            1,
+            2,
+        ),
+        (slot("ramp", json!([{ "from": late, "share": 2 }])), "/slots/1/ramp/0/share", 1, 2),
+        (slot("holdout", json!({ "share": 2 })), "/slots/1/holdout/share", 1, 2),
+        (slot("tripwires", json!([{ "goal": "fame" }])), "/slots/1/tripwires/0/goal", 1, 2),
+        (
+            slot("tripwires", json!([{ "goal": "order", "probability": 1 }])),
+            "/slots/1/tripwires/0/probability",
+            1,
+            2,
+        ),
+        (slot("half_life_hours", json!(1)), "/slots/1/half_life_hours", 1, 2),
+        (slot("cap", json!({ "times": 1, "hours": 10_000 })), "/slots/1/cap", 1, 2),
+        (slot("policy", contextual(json!([]))), "/slots/1/policy/features", 1, 2),
+        (slot("policy", contextual(json!([{ "name": "device" }]))), "/slots/1/policy/features/0", 1, 2),
+        (
+            slot("policy", contextual(json!([{ "name": "device", "hashed": 64 }]))),
+            "/slots/1/policy/features",
+            1,
+            2,
+        ),
+        (
+            slot("policy", json!({ "features": [{ "name": "device", "hashed": 2 }] })),
+            "/slots/1/policy/features",
+            1,
+            2,
+        ),
+        // A challenger is never shown, so the slot goes on without it.
+        (slot("challenger", json!({ "kind": "fixed" })), "/slots/1/challenger/baseline", 2, 2),
+        (slot("arms", json!([{ "block": "two", "cost": 1e12 }])), "/slots/1/arms/0/cost", 1, 2),
+        (slot("arms", json!([{ "block": "two", "shadow": true }])), "/slots/1/policy", 1, 2),
+    ];
+    for (config, pointer, n_slots, n_arms) in cases {
+        let (errors, slots, arms) = outcome(&config);
+        assert!(errors.iter().any(|e| e == pointer), "{pointer} is not in {errors:?}");
+        assert_eq!((slots, arms), (n_slots, n_arms), "{pointer}");
+    }
+}
+
+#[test]
+fn a_slot_that_the_ledger_has_no_room_for_costs_no_other() {
+    let arms: Vec<Value> = (0..8).map(|n| json!({ "id": n.to_string() })).collect();
+    let contextual = |id: &str, columns: u8| {
+        let policy = json!({ "kind": "contextual", "features": [{ "name": "device", "hashed": columns }] });
+        json!({ "id": id, "goal": "order", "policy": policy, "arms": arms })
+    };
+    let plain = json!({ "id": "plain", "goal": "order", "arms": arms });
+    // 8 · 49 · 50 / 2 = 9,800 sums and 8 · 64 · 65 / 2 = 16,640 do not fit together; 9,800 and 8 · 3 do.
+    let slots = json!([contextual("a", 48), contextual("b", 63), contextual("c", 1), plain]);
+    let (errors, slots, _) = outcome(&config(|c| c["slots"] = slots));
+    assert_eq!((errors, slots), (vec!["/slots/1/policy/features".to_string()], 3));
+
+    let fading = |id: &str, n: usize| {
+        let arms: Vec<Value> = (0..n).map(|n| json!({ "id": n.to_string() })).collect();
+        json!({ "id": id, "goal": "order", "half_life_hours": 48, "arms": arms })
+    };
+    let slots = json!([fading("a", 60), fading("b", 60), fading("c", 40), plain]);
+    let (errors, slots, _) = outcome(&config(|c| c["slots"] = slots));
+    assert_eq!((errors, slots), (vec!["/slots/1/arms".to_string()], 3));
+}
+
+#[test]
 fn the_first_entry_for_a_page_says_how_long_it_stands() {
     let pages = json!([{ "path": "/a/b", "life_seconds": 5 }, { "path": "/a/*", "life_seconds": 60 }]);
     let published = Published { config: config(|c| c["pages"] = pages), learned: Vec::new() };
