@@ -146,10 +146,7 @@ impl<'l> Learner<'l> {
         if let Some(intercept) = mean.first_mut() {
             *intercept -= terms.cost;
         }
-        // The shortest decimal of single precision: what is published is what decides, and it has half the length.
-        let short = |numbers: Vec<f64>| {
-            numbers.into_iter().map(|number| (number as f32).to_string().parse().unwrap_or(number)).collect()
-        };
+        let short = |numbers: Vec<f64>| numbers.into_iter().map(short).collect();
         Some(Regression { set, mean: short(mean), factor: short(factor) })
     }
 
@@ -200,6 +197,17 @@ fn noise(goals: &[SlotGoal]) -> Noise {
     Noise::Learned { shape: 1.5, scale: 0.5 * 0.25 * most * most }
 }
 
+/// A number to seven digits: what is published is what decides, and as text it has half the length.
+fn short(number: f64) -> f64 {
+    let digits = 6.0 - libm::floor(libm::log10(number.abs()));
+    if !(-22.0..=22.0).contains(&digits) {
+        return number;
+    }
+    // Powers of ten are exact up to 10^22, so the quotient is the double nearest to the decimal.
+    let power = (0..digits.abs() as u8).fold(1.0, |power, _| power * 10.0);
+    if digits < 0.0 { libm::round(number / power) * power } else { libm::round(number * power) / power }
+}
+
 fn sums_of(counts: &GoalCounts) -> LearnedGoal {
     LearnedGoal { n: counts.n as f64, value: counts.value(), squares: counts.squares() }
 }
@@ -247,5 +255,24 @@ impl Ripe {
             }
         }
         (exposures, sums)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_published_of_a_regression_has_seven_digits() {
+        for (number, text) in [
+            (0.1 + 0.2, "0.3"),
+            (-1.0 / 3.0, "-0.3333333"),
+            (123_456_789.123, "123456800"),
+            (2.0 / 3e10, "6.666667e-11"),
+            (0.0, "0"),
+            (1e-300, "1e-300"),
+        ] {
+            assert_eq!(Ok(short(number)), text.parse());
+        }
     }
 }
