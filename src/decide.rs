@@ -1,12 +1,14 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
-use crate::bandit::{Codes, Pick};
+use crate::bandit::Pick;
 use crate::context::Context;
-use crate::id::{BlockId, DecisionId, SnapshotVersion};
-use crate::receipt::{Basis, Candidates};
+use crate::id::{DecisionId, SnapshotVersion};
+use crate::receipt::{Basis, Candidates, Fatigue, Loss};
+use crate::saturation::SeenKey;
 use crate::seed::{Purpose, Seed};
-use crate::snapshot::{Arm, Cap, Draw, Slot, Snapshot};
+use crate::slate::Page;
+use crate::snapshot::{Arm, Draw, Sight, Slot, Snapshot};
 use crate::split::fraction;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
@@ -84,48 +86,71 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
             && !slot.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis));
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }
-    let mut shown: Vec<&BlockId> = Vec::new();
+    let mut page = Page::new(&snapshot.combinations);
     for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
         let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
         let is_eligible = |arm: &Arm| {
             in_audience(arm.audience)
                 && !arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis))
-                && arm.block.as_ref().is_none_or(|block| !shown.contains(&block))
+                && page.refusal(arm).is_none()
         };
+        let is_open = |arm: &Arm| !arm.is_shadow && is_eligible(arm);
         let candidates = if slot.partial {
-            Candidates::of(slot.arms.iter().map(|arm| !arm.is_shadow && is_eligible(arm)))
+            let is_pinned = slot.arms.iter().any(|arm| page.pins(arm) && is_open(arm));
+            Candidates::of(slot.arms.iter().map(|arm| is_open(arm) && (!is_pinned || page.pins(arm))))
         } else {
             Candidates::All
         };
+        let fatigue = fatigue(slot, context, &page);
+        let faded = slot.faded(fatigue.as_ref());
         let codes = slot.chooser.codes(context);
         let challenge = slot.challenger.as_ref();
         let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
+        let sight = Sight { codes: codes.as_ref(), faded: &faded };
         let shadow = challenge.and_then(|challenger| {
             let eligible: Vec<usize> = positions(slot, |arm| is_eligible(arm));
             let draw = Draw::new(seed, slot.id.as_str());
-            let pick = challenger.choose(&slot.options, &eligible, &draw, codes.as_ref())?;
+            let pick = challenger.choose(&slot.options, &eligible, &draw, sight)?;
             slot.arms.get(pick.arm).map(|arm| arm.id.clone())
         });
-        let view = View { seed, codes: codes.as_ref(), is_held_out: held_out || is_held_out_of(slot, seed) };
+        let view = View { seed, sight, is_held_out: held_out || is_held_out_of(slot, seed) };
         let choice = choose(outcome.slot, slot, candidates, view);
         // A ghost takes its block from later slots, too: both sides of the comparison have the same candidates.
-        let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
-        shown.extend(taken.and_then(|arm| arm.block.as_ref()));
+        let taken = choice.arm.or(choice.ghost);
+        if let Some(arm) = taken.and_then(|arm| slot.arms.get(arm)) {
+            page.add(arm);
+        }
+        let fatigue = fatigue.map(|fatigue| Fatigue {
+            chosen: taken.map_or(Loss::default(), |arm| fatigue.of(arm)),
+            ..fatigue
+        });
         *outcome = choice;
-        if codes.is_some() || shadow.is_some() || slot.period_hours.is_some() {
-            outcome.basis =
-                Some(Box::new(Basis { features: codes, period_hours: slot.period_hours, shadow }));
+        if codes.is_some() || shadow.is_some() || fatigue.is_some() || slot.period_hours.is_some() {
+            let basis = Basis { features: codes, period_hours: slot.period_hours, shadow, fatigue };
+            outcome.basis = Some(Box::new(basis));
         }
     }
     Decision { id: seed.decision, version: snapshot.version, held_out, choices }
 }
 
-/// What the visitor has now seen once more, or would have seen without the holdout: the caps that go on counting, so that both
-/// sides of the comparison reach them alike.
-pub fn counted(slot: &Slot, choice: &Choice) -> impl Iterator<Item = Cap> {
+/// What the visitor has now seen once more, or would have seen without the holdout, and the hours that it is counted over: so that
+/// both sides of the comparison reach caps and lose worth alike.
+pub fn counted(slot: &Slot, choice: &Choice) -> impl Iterator<Item = (SeenKey, u32)> {
     let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
-    let of_arm = taken.and_then(|arm| arm.cap);
-    of_arm.into_iter().chain(taken.and(slot.cap))
+    let caps = taken.and_then(|arm| arm.cap).into_iter().chain(taken.and(slot.cap));
+    let fading = taken.and_then(|arm| arm.fading).map(|(key, fading)| (key, fading.hours()));
+    caps.map(|cap| (cap.key, cap.limit.hours())).chain(fading)
+}
+
+/// What the arms of a slot have lost of their worth, for what the visitor has seen and the page shows; `None` where nothing.
+fn fatigue(slot: &Slot, context: &Context, page: &Page<'_>) -> Option<Fatigue> {
+    if !slot.fades {
+        return None;
+    }
+    let loss = |arm: &Arm| Loss::of_left(arm.left(&context.seen, context.time_millis) * page.left(arm));
+    let losses = slot.arms.iter().zip(0_u16..).map(|(arm, at)| (at, loss(arm)));
+    let arms: Vec<_> = losses.filter(|(_, loss)| *loss > Loss::default()).collect();
+    (!arms.is_empty()).then(|| Fatigue { chosen: Loss::default(), arms })
 }
 
 /// Whether a seed falls into the snapshot's holdout.
@@ -162,8 +187,8 @@ const fn untouched(slot: usize, reason: Reason) -> Choice {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'v> {
     pub(crate) seed: &'v Seed,
-    /// What a contextual policy sees.
-    pub(crate) codes: Option<&'v Codes>,
+    /// What a policy sees.
+    pub(crate) sight: Sight<'v>,
     /// Whether the choice is only noted.
     pub(crate) is_held_out: bool,
 }
@@ -192,9 +217,9 @@ fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Pick> {
     }
     let draw = Draw::new(view.seed, slot.id.as_str());
     if *candidates == Candidates::All {
-        return slot.chooser.choose_of_all(&slot.options, &draw, view.codes);
+        return slot.chooser.choose_of_all(&slot.options, &draw, view.sight);
     }
-    slot.chooser.choose(&slot.options, &members_of(slot, candidates), &draw, view.codes)
+    slot.chooser.choose(&slot.options, &members_of(slot, candidates), &draw, view.sight)
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use crate::decide::{Choice, decide, is_held_out, is_held_out_of, members_of};
 use crate::json::number::Decimal;
 use crate::receipt::Candidates;
 use crate::seed::{Purpose, Seed};
-use crate::snapshot::{Chooser, Slot, Snapshot};
+use crate::slate::Page;
+use crate::snapshot::{Chooser, Faded, Sight, Slot, Snapshot};
 use crate::split::fraction;
 
 /// What happened in one slot.
@@ -40,7 +41,7 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
     let decision = decide(snapshot, context, seed);
     let facts = snapshot.audiences.facts(context);
     let in_audience = |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
-    let mut shown: Vec<&str> = Vec::new();
+    let mut page = Page::new(&snapshot.combinations);
     let mut stories = Vec::new();
     for choice in decision.choices {
         let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
@@ -51,8 +52,7 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                     "held out: the page stays as it is, and what would have been shown is only noted".into(),
                 );
             }
-            for arm in &slot.arms {
-                let block = arm.block.as_ref().map_or("", |block| block.as_str());
+            for (at, arm) in slot.arms.iter().enumerate() {
                 let why = if arm.is_shadow {
                     Some("only the challenger may choose it")
                 } else if !in_audience(arm.audience) {
@@ -60,14 +60,18 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                 } else if arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis)) {
                     Some("the visitor has seen it as often as its cap allows")
                 } else {
-                    shown.contains(&block).then_some("its block stands on the page already")
+                    let refusal = page.refusal(arm);
+                    let is_left_out = refusal.is_none() && !choice.candidates.contains(at);
+                    refusal
+                        .or(is_left_out.then_some("another one belongs to what stands on the page already"))
                 };
                 steps.extend(why.map(|why| format!("{} is no candidate: {why}", arm.id)));
             }
             steps.extend(choosing(slot, &choice));
         }
-        let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
-        shown.extend(taken.and_then(|arm| arm.block.as_ref()).map(|block| block.as_str()));
+        if let Some(arm) = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm)) {
+            page.add(arm);
+        }
         steps.push(outcome(slot, &choice));
         stories.push(Story { slot: slot.id.to_string(), steps, choice });
     }
@@ -125,8 +129,17 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
         let features = features.as_slice().iter().map(|feature| short(*feature));
         steps.push(format!("the context as numbers: {}", features.collect::<Vec<_>>().join(", ")));
     }
+    let fatigue = basis.and_then(|basis| basis.fatigue.as_ref());
+    let faded = slot.faded(fatigue);
+    for Faded { arm, left, .. } in &faded {
+        let name = slot.arms.get(*arm).map(|arm| arm.id.as_str());
+        steps.extend(name.map(|name| {
+            format!("{name} is worth {} of what it is else: seen before, or beside its like", short(*left))
+        }));
+    }
     let members = members_of(slot, &choice.candidates);
-    steps.extend(chances(&slot.chooser, slot, &members, codes).map(|chances| {
+    let sight = Sight { codes, faded: &faded };
+    steps.extend(chances(&slot.chooser, slot, &members, sight).map(|chances| {
         let how = if slot.chooser.is_per_view() {
             "draws anew at each view"
         } else {
@@ -139,13 +152,8 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
     steps
 }
 
-fn chances(
-    chooser: &Chooser,
-    slot: &Slot,
-    members: &[usize],
-    codes: Option<&crate::bandit::Codes>,
-) -> Option<String> {
-    let shares = chooser.shares_among(&slot.options, members, codes)?;
+fn chances(chooser: &Chooser, slot: &Slot, members: &[usize], sight: Sight<'_>) -> Option<String> {
+    let shares = chooser.shares_among(&slot.options, members, sight)?;
     let named = members.iter().zip(shares).filter_map(|(member, share)| {
         slot.arms.get(*member).map(|arm| format!("{} with {}", arm.id, short(share)))
     });

@@ -61,6 +61,7 @@
 //! | [`id`], [`seed`], [`context`], [`crawler`] | vocabulary, the one hash, facts of a visit | everything else |
 //! | [`audience`], [`split`], [`pattern`] | who is addressed: compiled conditions, shares, paths | bandits, HTML |
 //! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
+//! | [`slate`], [`saturation`] | what a page and a visitor have seen, and what that leaves | how is chosen |
 //! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
@@ -96,6 +97,7 @@ pub mod saturation;
 pub mod schedule;
 pub mod seed;
 mod selector;
+pub mod slate;
 pub mod slot;
 pub mod snapshot;
 pub mod sorted;

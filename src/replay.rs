@@ -4,7 +4,7 @@ use crate::decide::{Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::Receipt;
 use crate::seed::{Seed, unit_of_view};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Sight, Snapshot};
 use std::fmt;
 
 /// A receipt that its snapshot does not bear out.
@@ -73,9 +73,10 @@ pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayEr
         decision: receipt.decision,
         shared: receipt.flags.shared(),
     };
+    let faded = slot.faded(receipt.basis.fatigue.as_ref());
     let view = View {
         seed: &seed,
-        codes: receipt.basis.features.as_ref(),
+        sight: Sight { codes: receipt.basis.features.as_ref(), faded: &faded },
         is_held_out: is_held_out(snapshot, &seed) || is_held_out_of(slot, &seed),
     };
     let choice = choose(position, slot, receipt.candidates.clone(), view);

@@ -30,6 +30,12 @@ impl SeenKey {
         Self::of(b"block", block.as_str())
     }
 
+    /// The key of a block whose worth fades with each view: its time need not be that of its cap.
+    #[must_use]
+    pub fn of_fading(block: &BlockId) -> Self {
+        Self::of(b"fades", block.as_str())
+    }
+
     /// The key of a slot: how often it was filled.
     #[must_use]
     pub fn of_slot(slot: &SlotId) -> Self {
@@ -161,6 +167,48 @@ impl Limit {
     #[must_use]
     pub fn is_reached(&self, seen: &Seen, key: SeenKey, now_millis: u64) -> bool {
         seen.times(key, self.hours, now_millis) >= self.times
+    }
+}
+
+/// Value that falls with each repetition.
+///
+/// ```
+/// use edgeloom::id::BlockId;
+/// use edgeloom::saturation::{Fading, Seen, SeenKey};
+///
+/// let (block, fading) = (SeenKey::of_fading(&BlockId::new("offer")?), Fading::new(0.5, 24).unwrap());
+/// let mut seen = Seen::default();
+/// assert_eq!(fading.left(&seen, block, 0), 1.0);
+/// seen.add(block, fading.hours(), 0);
+/// seen.add(block, fading.hours(), 0);
+/// assert_eq!(fading.left(&seen, block, 3_600_000), 0.25);
+/// # Ok::<(), edgeloom::id::IdError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Fading {
+    factor: f64,
+    hours: u32,
+}
+
+impl Fading {
+    /// Each view within `hours` (1–[`MAX_HOURS`]) of the first leaves the next one `factor`, in (0, 1), of its worth; `None` for
+    /// other numbers.
+    #[must_use]
+    pub fn new(factor: f64, hours: u32) -> Option<Self> {
+        let is_sound = factor > 0.0 && factor < 1.0 && (1..=MAX_HOURS).contains(&hours);
+        is_sound.then_some(Self { factor, hours })
+    }
+
+    /// The time it counts over, hours.
+    #[must_use]
+    pub const fn hours(&self) -> u32 {
+        self.hours
+    }
+
+    /// The share of its worth that is left to the next view, in (0, 1].
+    #[must_use]
+    pub fn left(&self, seen: &Seen, key: SeenKey, now_millis: u64) -> f64 {
+        (0..seen.times(key, self.hours, now_millis)).fold(1.0, |left, _| left * self.factor)
     }
 }
 

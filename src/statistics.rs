@@ -20,6 +20,10 @@ const ONE: f64 = 4_294_967_296.0;
 /// three weigh nothing.
 pub const MAX_PERIODS: u32 = 72;
 
+/// Periods of contexts that are kept, for their sums are longer: nine half-lives, of which the last weighs 1/500, or all that is
+/// not ripe of a window, which has 8 to 15 periods.
+pub const MAX_CONTEXT_PERIODS: u32 = 18;
+
 /// Counts of one slot under one treatment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -34,6 +38,8 @@ pub struct Counts {
     pub inverse_squares: u128,
     /// Counted rewards by goal.
     pub goals: SortedMap<GoalId, GoalCounts>,
+    /// What the arm had lost of its worth in these exposures, in 256ths, added up: so many fewer exposures say as much of it.
+    pub lost: u64,
     /// Of these, the exposures of decisions that nobody shares. Only among them are holdout and arms rewarded alike: without consent
     /// a receipt travels by the links of what is shown, and the holdout is shown nothing.
     pub own: Part,
@@ -41,6 +47,8 @@ pub struct Counts {
     pub periods: SortedMap<Period, Part>,
     /// Sums over contexts, by their set of features.
     pub contexts: SortedMap<u32, ContextSums>,
+    /// The same by period: [`MAX_CONTEXT_PERIODS`] of each set and length.
+    pub aged: SortedMap<(u32, Period), ContextSums>,
 }
 
 /// Counts of a part of the exposures.
@@ -50,6 +58,8 @@ pub struct Part {
     pub exposures: u64,
     /// Counted rewards by goal.
     pub goals: SortedMap<GoalId, GoalCounts>,
+    /// What the arm had lost of its worth, in 256ths of an exposure.
+    pub lost: u64,
 }
 
 /// Counted rewards of one goal.
@@ -92,6 +102,15 @@ impl GoalCounts {
         }
     }
 
+    /// What is left where a part of these rewards is taken away.
+    fn without(self, part: Self) -> Self {
+        Self {
+            n: self.n.saturating_sub(part.n),
+            value_micros: self.value_micros.saturating_sub(part.value_micros),
+            square_micros: self.square_micros.saturating_sub(part.square_micros),
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.n = self.n.saturating_add(other.n);
         // Never saturates: 1.7e38 are 10^23 rewards of the largest value. (If it did, order would matter.)
@@ -128,6 +147,12 @@ impl Counts {
         }
     }
 
+    /// Exposures as far as they say something of the arm's whole worth.
+    #[must_use]
+    pub fn exposures_left(&self) -> f64 {
+        self.exposures as f64 - self.lost as f64 / 256.0
+    }
+
     /// Sum of 1/p² over the exposures.
     #[must_use]
     pub fn inverse_square_sum(&self) -> f64 {
@@ -140,16 +165,23 @@ impl Counts {
         if self.exposures == 0 && self.goals.is_empty() {
             return;
         }
-        let part = || Part { exposures: self.exposures, goals: self.goals.clone() };
+        let loss = origin.basis.fatigue.as_ref().map(|fatigue| fatigue.chosen).unwrap_or_default();
+        self.lost = self.exposures.saturating_mul(u64::from(loss.parts()));
+        let part = || Part { exposures: self.exposures, goals: self.goals.clone(), lost: self.lost };
         self.own = if origin.shared { Part::default() } else { part() };
         if !matches!(origin.treatment, Treatment::Arm(_)) {
             return;
         }
-        if let Some(period) = origin.basis.period(origin.time_millis) {
+        let period = origin.basis.period(origin.time_millis);
+        if let Some(period) = period {
             self.periods.insert(period, part());
         }
         if let Some(codes) = &origin.basis.features {
-            self.contexts.insert(codes.set(), ContextSums::of(codes, self.exposures, &self.goals));
+            let sums = ContextSums::of(&codes.faded(loss), self.exposures, &self.goals);
+            if let Some(period) = period {
+                self.aged.insert((codes.set(), period), sums.clone());
+            }
+            self.contexts.insert(codes.set(), sums);
         }
     }
 
@@ -164,6 +196,7 @@ impl Counts {
         self.propensity_units = self.propensity_units.saturating_add(other.propensity_units);
         self.inverse_units = self.inverse_units.saturating_add(other.inverse_units);
         self.inverse_squares = self.inverse_squares.saturating_add(other.inverse_squares);
+        self.lost = self.lost.saturating_add(other.lost);
         for (goal, counts) in &other.goals {
             self.add_goal(goal, *counts);
         }
@@ -174,13 +207,21 @@ impl Counts {
         if !other.periods.is_empty() {
             self.forget_periods();
         }
-        for (set, sums) in &other.contexts {
-            match self.contexts.get_mut(set) {
-                Some(own) => own.merge(sums),
-                None => drop(self.contexts.insert(*set, sums.clone())),
-            }
+        merge_contexts(&mut self.contexts, &other.contexts);
+        if !other.aged.is_empty() {
+            merge_contexts(&mut self.aged, &other.aged);
+            self.forget_contexts();
         }
-        self.contexts.retain(|_, sums| !sums.is_nothing());
+    }
+
+    /// Keeps the newest periods of each set and length, as [`Counts::forget_periods`] does.
+    fn forget_contexts(&mut self) {
+        let known: Vec<(u32, Period)> = self.aged.keys().copied().collect();
+        self.aged.retain(|(set, period), _| {
+            let alike = known.iter().filter(|(other, at)| other == set && at.hours == period.hours);
+            let last = alike.map(|(_, at)| at.index).max();
+            last.is_none_or(|last| last - period.index < MAX_CONTEXT_PERIODS)
+        });
     }
 
     /// Keeps the newest periods of each length. Which these are is told by the newest of all, so that it does not matter in which
@@ -197,12 +238,30 @@ impl Counts {
 }
 
 impl Part {
+    /// Exposures as far as they say something of the arm's whole worth.
+    #[must_use]
+    pub fn exposures_left(&self) -> f64 {
+        self.exposures as f64 - self.lost as f64 / 256.0
+    }
+
     fn merge(&mut self, other: &Self) {
         self.exposures = self.exposures.saturating_add(other.exposures);
+        self.lost = self.lost.saturating_add(other.lost);
         for (goal, counts) in &other.goals {
             add_goal(&mut self.goals, goal, *counts);
         }
     }
+}
+
+/// Adds sums over contexts; zero entries are dropped.
+fn merge_contexts<K: Ord + Clone>(own: &mut SortedMap<K, ContextSums>, more: &SortedMap<K, ContextSums>) {
+    for (key, sums) in more {
+        match own.get_mut(key) {
+            Some(own) => own.merge(sums),
+            None => drop(own.insert(key.clone(), sums.clone())),
+        }
+    }
+    own.retain(|_, sums| !sums.is_nothing());
 }
 
 /// Adds rewards of a goal; zero entries are dropped, so that equal counts are equal bytes.

@@ -123,7 +123,7 @@ mod tests {
 
     fn clean(text: &str) -> (String, Vec<Cleaned>) {
         let fields = [("body".to_string(), Field::Rich(text.into()))].into();
-        let block = Block { id: "b".into(), template: String::new(), fields, cap: None };
+        let block = Block { id: "b".into(), template: String::new(), fields, ..Block::default() };
         let mut config = Config { blocks: vec![block], ..Config::default() };
         let cleaned = sanitise(&mut config);
         let Some(Field::Rich(text)) = config.blocks[0].fields.get("body") else { panic!("still rich text") };

@@ -159,6 +159,20 @@ impl Moments {
         Ok(())
     }
 
+    /// The same observations with a weight between 0 and 1 each, as where old ones count less; what is no such number counts as 0.
+    #[must_use]
+    pub fn weighed(&self, weight: f64) -> Self {
+        let weight = if weight > 0.0 { weight.min(1.0) } else { 0.0 };
+        let times = |sum: &i128| libm::round(*sum as f64 * weight) as i128;
+        Self {
+            n: libm::round(self.n as f64 * weight) as u64,
+            weight: times(&self.weight),
+            squares: self.squares.iter().map(times).collect(),
+            products: self.products.iter().map(times).collect(),
+            rewards: times(&self.rewards),
+        }
+    }
+
     /// The belief after these observations.
     ///
     /// With the noise σ² known: Λ = Λ₀ + A/σ² and Λ μ = Λ₀ μ₀ + b/σ². With the noise learned, the conjugate update of

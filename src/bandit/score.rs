@@ -43,6 +43,13 @@ impl Score {
         self.sd
     }
 
+    /// The score where only a share of what is earned is `left`, in \[0, 1\], while the same `cost`, which the mean includes, is to
+    /// be paid.
+    #[must_use]
+    pub fn faded(&self, left: f64, cost: f64) -> Self {
+        Self::new((self.mean + cost) * left - cost, self.sd * left)
+    }
+
     /// Below this the score is never found.
     pub(super) fn low(&self) -> f64 {
         self.mean - REACH * self.sd

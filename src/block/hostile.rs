@@ -26,8 +26,12 @@ const TEMPLATE: &str = "\
 
 fn render(template: &str, fields: &[(&str, Field)]) -> Result<String, BlockError> {
     let fields = fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())).collect();
-    let block =
-        Block::compile(&wire::Block { id: "x".into(), template: template.into(), fields, cap: None })?;
+    let block = Block::compile(&wire::Block {
+        id: "x".into(),
+        template: template.into(),
+        fields,
+        ..wire::Block::default()
+    })?;
     let mut out = String::new();
     block.markup().with_token(None, &mut out);
     Ok(out)

@@ -12,7 +12,7 @@
 //! 0–65    arm: length and text
 //! 0–75    reward: goal as length and text, value in micros as zigzag LEB128
 //! 0 or 8  hash of the unit, little endian
-//! 0–331   what learning needs, see [`Basis`]
+//! 0–333   what learning needs, see [`Basis`]
 //! ```
 //!
 //! Less than half of the JSON form, and read without building anything but the event. It lives for seconds between parts of one
@@ -119,7 +119,7 @@ impl Event {
                 Kind::Exposure
             },
             unit: if has(HAS_UNIT) { Some(reader.number()?) } else { None },
-            basis: if has(HAS_BASIS) { Basis::read(reader)? } else { Basis::default() },
+            basis: if has(HAS_BASIS) { Basis::read_for_learning(reader)? } else { Basis::default() },
         })
     }
 }

@@ -161,7 +161,7 @@ impl Event {
             propensity: receipt.propensity,
             shards: receipt.shards,
             unit: receipt.unit.map(|unit| hash(Purpose::Event, &[b"unit", &unit.to_le_bytes()])),
-            basis: receipt.basis.clone(),
+            basis: receipt.basis.for_learning(),
         }
     }
 

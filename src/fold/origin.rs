@@ -8,7 +8,7 @@
 //! 8         propensity, IEEE 754 double, little endian
 //! 1–10      time of the decision, milliseconds since the epoch, LEB128
 //! 0 or 8    hash of the unit, little endian
-//! 0–331     what learning needs, see [`Basis`]
+//! 0–333     what learning needs, see [`Basis`]
 //! ```
 
 use crate::bytes::{Reader, put_text, put_varint};
@@ -145,7 +145,7 @@ impl Origin {
             propensity: Some(f64::from_le_bytes(reader.array()?)).filter(|p| is_propensity(*p))?,
             time_millis: reader.varint()?,
             unit: if has(HAS_UNIT) { Some(reader.number()?) } else { None },
-            basis: if has(HAS_BASIS) { Basis::read(reader)? } else { Basis::default() },
+            basis: if has(HAS_BASIS) { Basis::read_for_learning(reader)? } else { Basis::default() },
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::bandit::Codes;
 use crate::event::{EventId, Kind, MAX_VALUE, shard_of};
 use crate::id::{ArmId, DecisionId, GoalId};
 use crate::receipt::tests::sample;
-use crate::receipt::{Basis, Flags, Receipt};
+use crate::receipt::{Basis, Fatigue, Flags, Loss, Receipt};
 use crate::seed::Generator;
 use crate::statistics::{GoalCounts, Statistics};
 use proptest::prelude::*;
@@ -164,7 +164,7 @@ fn exposed(n: u64) -> Tokens {
 fn a_full_row_refuses_what_is_new_and_knows_what_is_not() {
     let receipt = shared();
     let footer = Receipt { slot: SlotId::new("footer").unwrap(), ..shared() };
-    let mut tokens = exposed(237_421);
+    let mut tokens = exposed(237_420);
     let mut statistics = Statistics::default();
     let new = [
         Event { key: 1, ..Event::exposure(&receipt, id(0)) },
@@ -251,6 +251,10 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
                 time_millis: 3_600_000 * u64::from(decision) * 40,
                 // Some decisions have features of one or the other set, some are counted by period.
                 basis: Basis {
+                    fatigue: (decision == 3).then(|| Fatigue {
+                        chosen: Loss::of_left(0.25 + f64::from(view) / 16.0),
+                        arms: Vec::new(),
+                    }),
                     features: (decision % 3 == 0).then(|| codes(decision, view)),
                     period_hours: NonZeroU16::new(u16::from(decision % 4)),
                     shadow: None,

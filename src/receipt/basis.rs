@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! bytes    what
-//! 1        1 = has features, 2 = has a period, 4 = has a shadow; other bits are 0, and at least one is set
+//! 1        1 = has features, 2 = has a period, 4 = has a shadow, 8 = has losses; other bits are 0, and at least one is set
 //! 0–262    features, see `Codes`
 //! 0–3      hours of a period, LEB128, at least 1
 //! 0–65     arm of the shadow: length and text
+//! 0–130    what arms have lost, see [`Fatigue`]
 //! ```
 
+use super::fatigue::{Fatigue, Loss};
 use crate::bandit::codes::Codes;
 use crate::bytes::{Reader, put_text, put_varint};
 use crate::id::{ArmId, MAX_ID_BYTES};
@@ -18,6 +20,7 @@ use std::num::NonZeroU16;
 const HAS_FEATURES: u8 = 1;
 const HAS_PERIOD: u8 = 2;
 const HAS_SHADOW: u8 = 4;
+const HAS_FATIGUE: u8 = 8;
 
 /// What learning needs of a decision beside its arm.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,11 +31,20 @@ pub struct Basis {
     pub period_hours: Option<NonZeroU16>,
     /// What a challenger in shadow mode would have chosen.
     pub shadow: Option<ArmId>,
+    /// What arms had lost of their worth, for having been seen before; `None` is nothing.
+    pub fatigue: Option<Fatigue>,
 }
 
 impl Basis {
-    /// Most bytes of the stored form.
-    pub(crate) const MAX_BYTES: usize = 1 + Codes::MAX_BYTES + 3 + 1 + MAX_ID_BYTES;
+    /// Most bytes of the stored form of what [learning](Self::for_learning) needs: without arms a fatigue has two bytes.
+    pub(crate) const MAX_BYTES: usize = 1 + Codes::MAX_BYTES + 3 + 1 + MAX_ID_BYTES + 2;
+
+    /// What learning needs of it: the losses of arms that were not chosen are for a replay alone.
+    pub(crate) fn for_learning(&self) -> Self {
+        let fatigue = self.fatigue.as_ref().filter(|fatigue| fatigue.chosen > Loss::default());
+        let fatigue = fatigue.map(|fatigue| Fatigue { arms: Vec::new(), ..*fatigue });
+        Self { fatigue, ..self.clone() }
+    }
 
     /// The period of a time, numbered since the epoch.
     pub(crate) fn period(&self, time_millis: u64) -> Option<Period> {
@@ -48,7 +60,8 @@ impl Basis {
         out.push(
             bit(self.features.is_some(), HAS_FEATURES)
                 | bit(self.period_hours.is_some(), HAS_PERIOD)
-                | bit(self.shadow.is_some(), HAS_SHADOW),
+                | bit(self.shadow.is_some(), HAS_SHADOW)
+                | bit(self.fatigue.is_some(), HAS_FATIGUE),
         );
         if let Some(features) = &self.features {
             features.write(out);
@@ -59,13 +72,22 @@ impl Basis {
         if let Some(shadow) = &self.shadow {
             put_text(out, shadow.as_str());
         }
+        if let Some(fatigue) = &self.fatigue {
+            fatigue.write(out);
+        }
+    }
+
+    /// Reads the stored form of what learning needs.
+    pub(crate) fn read_for_learning(reader: &mut Reader<'_>) -> Option<Self> {
+        Self::read(reader)
+            .filter(|basis| basis.fatigue.as_ref().is_none_or(|fatigue| fatigue.arms.is_empty()))
     }
 
     /// Reads the stored form; `None` for everything that `write` would not write, and for a basis of nothing.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let shape = reader.byte()?;
         let has = |bit: u8| shape & bit != 0;
-        (shape != 0 && shape & !(HAS_FEATURES | HAS_PERIOD | HAS_SHADOW) == 0).then_some(())?;
+        (shape != 0 && shape & !(HAS_FEATURES | HAS_PERIOD | HAS_SHADOW | HAS_FATIGUE) == 0).then_some(())?;
         Some(Self {
             features: if has(HAS_FEATURES) { Some(Codes::read(reader)?) } else { None },
             period_hours: if has(HAS_PERIOD) {
@@ -74,6 +96,7 @@ impl Basis {
                 None
             },
             shadow: if has(HAS_SHADOW) { Some(ArmId::new(reader.text()?).ok()?) } else { None },
+            fatigue: if has(HAS_FATIGUE) { Some(Fatigue::read(reader)?) } else { None },
         })
     }
 }
@@ -99,6 +122,7 @@ impl Period {
 pub(crate) mod tests {
     use super::*;
     use crate::bandit::codes::tests::codes;
+    use crate::receipt::fatigue::tests::fatigue;
     use proptest::prelude::*;
 
     prop_compose! {
@@ -107,9 +131,10 @@ pub(crate) mod tests {
             features in prop::option::of(codes()),
             hours: u16,
             shadow in prop::option::of("[A-Za-z0-9_.-]{1,64}"),
+            fatigue in prop::option::of(fatigue()),
         ) -> Basis {
             let shadow = shadow.map(|arm| ArmId::new(&arm).unwrap());
-            Basis { features, period_hours: NonZeroU16::new(hours), shadow }
+            Basis { features, period_hours: NonZeroU16::new(hours), shadow, fatigue }
         }
     }
 
@@ -126,7 +151,7 @@ pub(crate) mod tests {
         fn the_stored_form_is_read_back(basis in basis()) {
             let mut bytes = Vec::new();
             basis.write(&mut bytes);
-            prop_assert!(bytes.len() <= Basis::MAX_BYTES);
+            prop_assert!(bytes.len() <= Basis::MAX_BYTES + Fatigue::MAX_BYTES);
             let mut reader = Reader::new(&bytes);
             let read = Basis::read(&mut reader);
             prop_assert_eq!(read, (basis != Basis::default()).then_some(basis));

@@ -16,17 +16,19 @@
 //! 2–65    slot: length and text
 //! 0–65    arm: length and text
 //! 0–514   candidates: length in LEB128 and bitmap
-//! 0–331   what learning needs, see [`Basis`]
+//! 0–461   what learning needs, see [`Basis`]
 //! ```
 //!
 //! A receipt of a slot `hero` with an arm `summer` takes 79 bytes with its tag, 106 characters in an address.
 
 mod basis;
 mod candidates;
+mod fatigue;
 mod keyring;
 
 pub use basis::{Basis, Period};
 pub use candidates::{ArmSet, Candidates, MAX_BITMAP_BYTES};
+pub use fatigue::{Fatigue, Loss, MAX_FADING_ARMS};
 pub use keyring::{Keyring, KeyringError, MAX_TOKEN_CHARS, MIN_SECRET_CHARS, Purpose, ReceiptError};
 
 use crate::bytes::{Reader, put_text, put_varint};

@@ -3,7 +3,7 @@
 
 use super::policy::Policy;
 use crate::bandit::{
-    self, Codes, Contender, Contextual, Features, Largest, Pick, PolicyError, Prepared, Scorer,
+    self, Belief, Codes, Contender, Contextual, Features, Largest, Pick, PolicyError, Prepared, Score, Scorer,
 };
 use crate::context::Context;
 use crate::seed::{Purpose, Seed, hash};
@@ -28,6 +28,43 @@ enum Way {
     Contextual(Arc<Scoring>),
 }
 
+/// What a choice sees of a view.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sight<'v> {
+    /// The context as numbers, for a contextual policy.
+    pub codes: Option<&'v Codes>,
+    /// Arms that are worth less than else.
+    pub faded: &'v [Faded],
+}
+
+/// An arm that is worth less than else, for having been seen before.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Faded {
+    /// Position of the arm.
+    pub arm: usize,
+    /// The share of its worth that is left, in (0, 1).
+    pub left: f64,
+    /// What showing it costs all the same.
+    pub cost: f64,
+}
+
+impl Sight<'_> {
+    /// What the arm at a position is worth in this view; `None` where it is worth what it is else.
+    fn score(&self, arm: usize, score: impl FnOnce() -> Score) -> Option<Score> {
+        let Faded { left, cost, .. } = self.faded.iter().find(|faded| faded.arm == arm)?;
+        Some(score().faded(*left, *cost))
+    }
+
+    /// The belief about the arm at a position in this view: one that has faded is compared as a normal variable.
+    fn belief(&self, arm: usize, belief: Belief) -> Belief {
+        self.score(arm, || belief.score()).map_or(belief, Belief::Worth)
+    }
+
+    fn fades_among(&self, members: &[usize]) -> bool {
+        self.faded.iter().any(|faded| members.contains(&faded.arm))
+    }
+}
+
 /// What a contextual policy scores a view with.
 #[derive(Debug)]
 pub(super) struct Scoring {
@@ -50,7 +87,9 @@ impl Chooser {
         parts: Vec<Vec<usize>>,
     ) -> Result<Self, PolicyError> {
         let whole = Prepared::new(policy.kind, &policy.shape, arms, weights)?;
-        let ready = |members: Vec<usize>| prepared_for(&policy, arms, &members).map(|part| (members, part));
+        let ready = |members: Vec<usize>| {
+            prepared_for(&policy, arms, &members, Sight::default()).map(|part| (members, part))
+        };
         let parts = parts.into_iter().filter_map(ready).collect();
         Ok(Self { policy, way: Way::Prepared { whole, parts } })
     }
@@ -92,17 +131,20 @@ impl Chooser {
         &self,
         arms: &[bandit::Arm],
         members: &[usize],
-        codes: Option<&Codes>,
+        sight: Sight<'_>,
     ) -> Option<Vec<f64>> {
         match &self.way {
+            Way::Prepared { .. } if sight.fades_among(members) => {
+                Some(prepared_for(&self.policy, arms, members, sight)?.shares().to_vec())
+            }
             Way::Prepared { whole, .. } if members.len() == arms.len() => Some(whole.shares().to_vec()),
             Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
                 Some((_, part)) => Some(part.shares().to_vec()),
-                None => Some(prepared_for(&self.policy, arms, members)?.shares().to_vec()),
+                None => Some(prepared_for(&self.policy, arms, members, sight)?.shares().to_vec()),
             },
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
-                let contenders = scoring.contenders(arms, members, codes);
+                let contenders = scoring.contenders(arms, members, sight);
                 Some(Contextual::new(&scoring.largest, *shape.limits()).shares(&contenders))
             }
         }
@@ -118,15 +160,10 @@ impl Chooser {
 
     /// The choice among all arms.
     #[must_use]
-    pub fn choose_of_all(
-        &self,
-        arms: &[bandit::Arm],
-        draw: &Draw<'_>,
-        codes: Option<&Codes>,
-    ) -> Option<Pick> {
+    pub fn choose_of_all(&self, arms: &[bandit::Arm], draw: &Draw<'_>, sight: Sight<'_>) -> Option<Pick> {
         match &self.way {
-            Way::Prepared { whole, .. } => Some(self.choose_from(whole, draw)),
-            Way::Contextual(_) => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), draw, codes),
+            Way::Prepared { whole, .. } if sight.faded.is_empty() => Some(self.choose_from(whole, draw)),
+            _ => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), draw, sight),
         }
     }
 
@@ -141,18 +178,21 @@ impl Chooser {
         arms: &[bandit::Arm],
         members: &[usize],
         draw: &Draw<'_>,
-        codes: Option<&Codes>,
+        sight: Sight<'_>,
     ) -> Option<Pick> {
         let pick = match &self.way {
+            Way::Prepared { .. } if sight.fades_among(members) => {
+                self.choose_from(&prepared_for(&self.policy, arms, members, sight)?, draw)
+            }
             Way::Prepared { whole, .. } if members.len() == arms.len() => self.choose_from(whole, draw),
             Way::Prepared { parts, .. } => match parts.iter().find(|(part, _)| part == members) {
                 Some((_, part)) => self.choose_from(part, draw),
-                None => self.choose_from(&prepared_for(&self.policy, arms, members)?, draw),
+                None => self.choose_from(&prepared_for(&self.policy, arms, members, sight)?, draw),
             },
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
-                let contenders = scoring.contenders(arms, members, codes);
+                let contenders = scoring.contenders(arms, members, sight);
                 let unit = if self.is_per_view() { draw.view(&self.policy) } else { draw.own() };
                 policy.choose(&contenders, unit)?
             }
@@ -168,11 +208,13 @@ impl Chooser {
 impl Scoring {
     /// What the arms at these positions may be worth in a view. One that nothing is known of, as in a receipt without features,
     /// is an ordinary one.
-    fn contenders(&self, arms: &[bandit::Arm], members: &[usize], codes: Option<&Codes>) -> Vec<Contender> {
-        let x = codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None));
+    fn contenders(&self, arms: &[bandit::Arm], members: &[usize], sight: Sight<'_>) -> Vec<Contender> {
+        let x = sight.codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None));
         let contender = |member: &usize| {
             let (arm, scorer) = (arms.get(*member)?, self.scorers.get(*member)?);
-            Some(Contender { score: scorer.score(&x), salt: arm.salt, exposures: arm.exposures })
+            let usual = scorer.score(&x);
+            let score = sight.score(*member, || usual).unwrap_or(usual);
+            Some(Contender { score, salt: arm.salt, exposures: arm.exposures })
         };
         members.iter().filter_map(contender).collect()
     }
@@ -205,8 +247,17 @@ impl<'s> Draw<'s> {
 }
 
 /// The policy over a part of the arms; `None` when none is left, or when the fixed one is not among them.
-fn prepared_for(policy: &Policy, arms: &[bandit::Arm], members: &[usize]) -> Option<Prepared> {
-    let options: Vec<_> = members.iter().filter_map(|member| arms.get(*member)).copied().collect();
+fn prepared_for(
+    policy: &Policy,
+    arms: &[bandit::Arm],
+    members: &[usize],
+    sight: Sight<'_>,
+) -> Option<Prepared> {
+    let option = |member: &usize| {
+        let arm = arms.get(*member)?;
+        Some(bandit::Arm { belief: sight.belief(*member, arm.belief), ..*arm })
+    };
+    let options: Vec<_> = members.iter().filter_map(option).collect();
     let (kind, shape) = policy.among(members)?;
     Prepared::new(kind, &shape, &options, None).ok()
 }

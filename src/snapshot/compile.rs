@@ -2,6 +2,7 @@
 //! Names are resolved to positions, texts to rules, patterns and markup, beliefs to shares, so that a decision looks nothing up
 //! by name. Warnings carry a JSON pointer into the configuration, for editors and the console.
 
+use super::blocks::{Blocks, limit};
 use super::experiment::{self, Experiment, MAX_SUMS};
 use super::store::Stored;
 use super::terms::{self, ArmTerms};
@@ -9,17 +10,18 @@ use super::warning::{Item, Warning};
 use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{Belief, BetaPosterior};
-use crate::block::{self, Block, Markup};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
-use crate::saturation::{Limit, MAX_HOURS, SeenKey};
+use crate::receipt::MAX_FADING_ARMS;
+use crate::saturation::SeenKey;
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
+use crate::slate::Combination;
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
 use crate::split::{Holdout, LayerPart};
+use crate::statistics::MAX_CONTEXT_PERIODS;
 use std::fmt::Display;
-use std::sync::Arc;
 
 /// Most slots of a site; each costs a decision per page it is on.
 const MAX_SLOTS: usize = 1_000;
@@ -60,7 +62,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
     let window_hours =
         compiler.in_range("/ledger/window_hours", config.ledger.window_hours, DEFAULT_WINDOW_HOURS, 1, 336);
     compiler.goals(&config.goals, window_hours);
-    compiler.blocks(&config.blocks);
+    compiler.blocks = Blocks::of(config, &mut compiler.warnings);
     let slots = compiler.slots(config, &stored.published.learned);
     let snapshot = Snapshot {
         version: stored.version,
@@ -74,6 +76,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         origins: compiler.origins(&config.ledger.origins),
         pages: compiler.pages(&config.pages),
         goals: compiler.goals,
+        combinations: compiler.blocks.combinations,
         slots,
         audiences: compiler.audiences,
     };
@@ -104,9 +107,7 @@ struct Compiler {
     n_periodic: usize,
     /// Numbers that regressions add up, so far.
     n_sums: usize,
-    blocks: SortedMap<String, Arc<Markup>>,
-    /// Limits of blocks that have one.
-    limits: SortedMap<String, Limit>,
+    blocks: Blocks,
 }
 
 impl Compiler {
@@ -253,32 +254,6 @@ impl Compiler {
         Ok(Goal { id, path, value, margin, window_millis: HOUR_MILLIS * u64::from(window_hours) })
     }
 
-    fn blocks(&mut self, blocks: &[wire::Block]) {
-        for (i, block) in blocks.iter().enumerate() {
-            let pointer = format!("/blocks/{i}");
-            if let Err(error) = BlockId::new(&block.id) {
-                self.error(format!("{pointer}/id"), error);
-            } else if self.blocks.contains_key(&block.id) {
-                self.error(format!("{pointer}/id"), twice("block", &block.id));
-            } else {
-                match Block::compile(block) {
-                    Ok(made) => {
-                        for remark in made.warnings() {
-                            let block::Warning::UnusedField { field } = remark;
-                            self.warnings.push(Warning::advice(format!("{pointer}/fields/{field}"), remark));
-                        }
-                        self.blocks.insert(block.id.clone(), Arc::new(made.markup().clone()));
-                        let limit = block.cap.map(|cap| limit(cap, &pointer)).transpose();
-                        if let Some(limit) = self.note(limit).flatten() {
-                            self.limits.insert(block.id.clone(), limit);
-                        }
-                    }
-                    Err(error) => self.error(format!("{pointer}/template"), error),
-                }
-            }
-        }
-    }
-
     /// Slots in the order of the configuration, which is the order of their worth: an earlier slot shows a block first.
     fn slots(&mut self, config: &wire::Config, learned: &[wire::LearnedSlot]) -> Vec<Slot> {
         if config.slots.len() > MAX_SLOTS {
@@ -366,16 +341,23 @@ impl Compiler {
         // It is never shown: one that can't be used costs only itself.
         let challenger = challenger.and_then(|made| made.map_err(|warning| self.warnings.push(warning)).ok());
         let choosers = std::iter::once(&chooser).chain(&challenger);
-        let n_sums = choosers.map(|chooser| chooser.n_sums(arms.len())).max().unwrap_or(0);
         let period_hours = terms::period_hours(wire, &goals);
+        // Once for all time, and once for each period that is kept.
+        let times = period_hours.map_or(1, |_| 1 + MAX_CONTEXT_PERIODS as usize);
+        let n_sums = choosers.map(|chooser| times * chooser.n_sums(arms.len())).max().unwrap_or(0);
         self.take_room(n_sums, period_hours.map_or(0, |_| arms.len()), at)?;
         let shares_block = |arm: &Arm| {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
-        let partial = arms
-            .iter()
-            .any(|arm| arm.audience.is_some() || arm.is_shadow || arm.cap.is_some() || shares_block(arm));
+        let partial = arms.iter().any(|arm| {
+            arm.audience.is_some()
+                || arm.is_shadow
+                || arm.cap.is_some()
+                || shares_block(arm)
+                || self.is_combined(arm)
+        });
+        let fades = self.fades(&arms, at)?;
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
             id,
@@ -396,7 +378,29 @@ impl Compiler {
             options: arms.iter().map(Arm::as_option).collect(),
             arms,
             partial,
+            fades,
         })
+    }
+
+    /// Whether what stands already can take an arm away, or all others.
+    fn is_combined(&self, arm: &Arm) -> bool {
+        let rules = arm.combinations.iter().filter_map(|at| self.blocks.combinations.get(*at));
+        rules.into_iter().any(|rule| !matches!(rule, Combination::Fading(_)))
+    }
+
+    /// Whether arms can be worth less than else; more than receipts carry are refused.
+    fn fades(&self, arms: &[Arm], at: &str) -> Item<bool> {
+        let rule = |place: &usize| self.blocks.combinations.get(*place);
+        let fades = |arm: &&Arm| {
+            let mut rules = arm.combinations.iter().filter_map(rule);
+            arm.fading.is_some() || rules.any(|rule| matches!(rule, Combination::Fading(_)))
+        };
+        let n = arms.iter().filter(fades).count();
+        if n > MAX_FADING_ARMS {
+            let message = format!("{n} arms whose blocks fade; hint: {MAX_FADING_ARMS} at most in a slot");
+            return Err(Warning::error(format!("{at}/arms"), message));
+        }
+        Ok(n > 0)
     }
 
     /// Takes what a slot's statistics need of the ledger's row; one that does not fit costs only itself.
@@ -439,14 +443,6 @@ impl Compiler {
             ));
         }
         let policies = std::iter::once(&wire.policy).chain(&wire.challenger);
-        if wire.half_life_hours.is_some()
-            && policies.clone().any(|policy| policy.kind == wire::PolicyKind::Contextual)
-        {
-            self.warnings.push(Warning::advice(
-                format!("{at}/half_life_hours"),
-                "regressions of a contextual policy do not fade; only the plain rates do; hint: raise the exploration floor instead",
-            ));
-        }
         let mut sets = policies.filter(|policy| policy.kind == wire::PolicyKind::Contextual);
         if let (Some(own), Some(challenger)) = (sets.next(), sets.next())
             && own.features != challenger.features
@@ -509,15 +505,15 @@ impl Compiler {
             return Err(Warning::error(format!("{at}/id"), twice("arm", id.as_str())));
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
-        let markup = wire.block.as_ref().map(|name| {
-            self.blocks.get(name).cloned().ok_or_else(|| {
+        let block = wire.block.as_ref().map(|name| {
+            self.blocks.ready.get(name).cloned().ok_or_else(|| {
                 Warning::error(
                     format!("{at}/block"),
                     format_args!("there is no usable block '{name}'; hint: define it under blocks"),
                 )
             })
         });
-        let markup = markup.transpose()?;
+        let ready = block.transpose()?;
         let [alpha, beta] = wire.prior.unwrap_or([1.0, 1.0]);
         let prior = BetaPosterior::new(alpha, beta).map_err(|e| Warning::error(format!("{at}/prior"), e))?;
         let cost = wire.cost.unwrap_or(0.0);
@@ -528,18 +524,17 @@ impl Compiler {
         let (exposures, rewards) = learned.map_or((0, 0), |l| (l.exposures, l.rewards));
         let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), id.as_str().as_bytes()]);
         let block = wire.block.as_deref().and_then(|name| BlockId::new(name).ok());
-        let limit = wire.block.as_ref().and_then(|name| self.limits.get(name).copied());
-        let cap =
-            block.as_ref().zip(limit).map(|(block, limit)| Cap { key: SeenKey::of_block(block), limit });
         Ok(Arm {
             posterior: prior,
             belief: Belief::Rate(prior),
             cost,
-            cap,
+            cap: ready.as_ref().and_then(|ready| ready.cap),
+            fading: ready.as_ref().and_then(|ready| ready.fading),
+            combinations: ready.as_ref().map(|ready| ready.combinations.clone()).unwrap_or_default(),
             is_shadow: wire.shadow.unwrap_or(false),
             id,
             block,
-            markup,
+            markup: ready.map(|ready| ready.markup),
             audience,
             salt,
             exposures,
@@ -554,7 +549,7 @@ fn out_of_range(pointer: &str, found: f64, most: f64) -> Warning {
     Warning::error(pointer, format_args!("{found} is out of range; hint: at most {most} either way"))
 }
 
-fn twice(what: &str, id: &str) -> String {
+pub(super) fn twice(what: &str, id: &str) -> String {
     format!("{what} '{id}' is defined twice; the first one counts; hint: rename one")
 }
 
@@ -564,17 +559,6 @@ fn twice(what: &str, id: &str) -> String {
 /// The name is no identifier.
 pub(super) fn arm_id(arm: &wire::Arm) -> Result<ArmId, crate::id::IdError> {
     ArmId::new(arm.id.as_deref().or(arm.block.as_deref()).unwrap_or("page"))
-}
-
-/// A frequency cap in its range.
-fn limit(cap: wire::Cap, at: &str) -> Item<Limit> {
-    Limit::new(cap.times, cap.hours).ok_or_else(|| {
-        let message = format!(
-            "{} times in {} hours is out of range; hint: 1 to 255 times in 1 to {MAX_HOURS} hours",
-            cap.times, cap.hours
-        );
-        Warning::error(format!("{at}/cap"), message)
-    })
 }
 
 /// A part of a layer, with both ends in [0, 1].

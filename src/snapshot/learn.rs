@@ -4,7 +4,7 @@ use super::compile::arm_id;
 use super::scoring;
 use super::terms::{ArmTerms, SlotGoal, costs_of, goals_of, period_hours, window_hours};
 use super::wire::{self, Config, LearnedArm, LearnedGoal, LearnedSlot, Regression, Slot};
-use crate::bandit::linear::Noise;
+use crate::bandit::linear::{Moments, Noise};
 use crate::bandit::{BetaPosterior, Contrast, Features, chances};
 use crate::event::Treatment;
 use crate::id::{ArmId, GoalId, SlotId};
@@ -13,7 +13,7 @@ use crate::measure::discount::Discount;
 use crate::receipt::Period;
 use crate::seed::HOUR_MILLIS;
 use crate::sorted::{SortedMap, sort_by};
-use crate::statistics::{Counts, GoalCounts, Outcome, Statistics};
+use crate::statistics::{ContextSums, Counts, GoalCounts, Outcome, Statistics};
 use crate::value::Amount;
 
 /// Periods of a half-life.
@@ -113,34 +113,54 @@ impl<'l> Learner<'l> {
             arm: id.to_string(),
             exposures: counts.exposures,
             rewards,
-            regression: self.features.as_ref().and_then(|features| self.regression(features, terms, counts)),
+            regression: None,
             ..LearnedArm::default()
         };
         let is_plain = matches!(&self.goals[..], [goal] if matches!(goal.term.amount, Amount::Fixed(_)));
-        if let Some(hours) = period_hours(self.slot, &self.goals) {
-            let ripe = Ripe { hours: hours.get(), fades: self.slot.half_life_hours.is_some(), now_millis };
+        let ripe = period_hours(self.slot, &self.goals).map(|hours| Ripe {
+            hours: hours.get(),
+            discount: self.slot.half_life_hours.and_then(|_| Discount::new(PERIODS_PER_HALF_LIFE).ok()),
+            window_millis: window_hours(&self.goals).map_or(0, |hours| HOUR_MILLIS * u64::from(hours)),
+            now_millis,
+        });
+        if let Some(ripe) = &ripe {
             let (exposures, goals) = ripe.counted(counts, &self.goals);
             (arm.weighed, arm.goals) = (Some(exposures), goals);
-        } else if !is_plain {
-            let sums = |goal: &SlotGoal| counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
-            arm.goals = self.goals.iter().map(sums).collect();
+        } else {
+            arm.weighed = (counts.lost > 0).then(|| counts.exposures_left());
+            if !is_plain {
+                let sums = |goal: &SlotGoal| counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
+                arm.goals = self.goals.iter().map(sums).collect();
+            }
         }
+        let regression = |features| self.regression(features, terms, counts, ripe.as_ref());
+        arm.regression = self.features.as_ref().and_then(regression);
         arm
     }
 
     /// The belief of a contextual policy; with nothing counted it is that of the plain arm, whatever the context.
-    fn regression(&self, features: &Features, terms: &ArmTerms<'_>, counts: &Counts) -> Option<Regression> {
+    fn regression(
+        &self,
+        features: &Features,
+        terms: &ArmTerms<'_>,
+        counts: &Counts,
+        ripe: Option<&Ripe>,
+    ) -> Option<Regression> {
         let set = features.set();
         let prior = scoring::prior(features, &terms.prior_worth())?;
-        let posterior = match counts.contexts.get(&set) {
+        let moments = |sums: &ContextSums| {
+            sums.moments(self.goals.iter().map(|goal| match goal.term.amount {
+                Amount::Fixed(amount) => (&goal.id, goal.term.margin * amount, Outcome::Rate),
+                Amount::Learned(_) => (&goal.id, goal.term.margin, Outcome::Value),
+            }))
+        };
+        let moments = match ripe {
+            Some(ripe) => ripe.moments(counts, set, moments),
+            None => counts.contexts.get(&set).map(moments),
+        };
+        let posterior = match moments {
             None => prior,
-            Some(sums) => {
-                let learnt = self.goals.iter().map(|goal| match goal.term.amount {
-                    Amount::Fixed(amount) => (&goal.id, goal.term.margin * amount, Outcome::Rate),
-                    Amount::Learned(_) => (&goal.id, goal.term.margin, Outcome::Value),
-                });
-                sums.moments(learnt).update(&prior, noise(&self.goals)).ok()?
-            }
+            Some(moments) => moments.update(&prior, noise(&self.goals)).ok()?,
         };
         let (mut mean, factor) = posterior.parts().ok()?;
         if let Some(intercept) = mean.first_mut() {
@@ -216,37 +236,40 @@ fn sums_of(counts: &GoalCounts) -> LearnedGoal {
 struct Ripe {
     /// Length of a period.
     hours: u16,
-    /// Whether old ones count less.
-    fades: bool,
+    /// How old ones count less, where they do.
+    discount: Option<Discount>,
+    /// The longest window; 0 where nobody waits.
+    window_millis: u64,
     now_millis: u64,
 }
 
 impl Ripe {
-    /// Exposures and rewards of each goal as they count now.
-    ///
-    /// A period whose last decision is younger than the longest window is not ripe: goals that are reached quickly would have an
-    /// advantage. Where nothing fades, all that is not among the unripe periods counts, however old.
-    fn counted(&self, counts: &Counts, goals: &[SlotGoal]) -> (f64, Vec<LearnedGoal>) {
-        let window_millis = window_hours(goals).map_or(0, |hours| HOUR_MILLIS * u64::from(hours));
-        let discount = self.fades.then(|| Discount::new(PERIODS_PER_HALF_LIFE).ok()).flatten();
+    /// Whether the youngest decision of a period is as old as the longest window: goals that are reached quickly would else have
+    /// an advantage.
+    fn is_ripe(&self, period: &Period) -> bool {
+        self.window_millis == 0 || period.end_millis() + self.window_millis <= self.now_millis
+    }
+
+    fn weight(&self, discount: &Discount, period: &Period) -> f64 {
         let now = self.now_millis / HOUR_MILLIS / u64::from(self.hours.max(1));
-        let weight = |period: &Period| {
-            let is_ripe = window_millis == 0 || period.end_millis() + window_millis <= self.now_millis;
-            match &discount {
-                Some(discount) if is_ripe => discount.weight(now.saturating_sub(u64::from(period.index))),
-                None if !is_ripe => -1.0,
-                _ => 0.0,
-            }
-        };
+        discount.weight(now.saturating_sub(u64::from(period.index)))
+    }
+
+    /// Exposures and rewards of each goal as they count now. Where nothing fades, all that is not among the unripe periods
+    /// counts, however old.
+    fn counted(&self, counts: &Counts, goals: &[SlotGoal]) -> (f64, Vec<LearnedGoal>) {
         let all = |goal: &SlotGoal| counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
-        let (mut exposures, mut sums): (f64, Vec<LearnedGoal>) = if discount.is_some() {
-            (0.0, vec![LearnedGoal::default(); goals.len()])
-        } else {
-            (counts.exposures as f64, goals.iter().map(all).collect())
+        let (mut exposures, mut sums): (f64, Vec<LearnedGoal>) = match &self.discount {
+            Some(_) => (0.0, vec![LearnedGoal::default(); goals.len()]),
+            None => (counts.exposures_left(), goals.iter().map(all).collect()),
         };
         for (period, counts) in counts.periods.iter().filter(|(period, _)| period.hours == self.hours) {
-            let weight = weight(period);
-            exposures += weight * counts.exposures as f64;
+            let weight = match &self.discount {
+                Some(discount) => self.weight(discount, period),
+                None if self.is_ripe(period) => 0.0,
+                None => -1.0,
+            };
+            exposures += weight * counts.exposures_left();
             for (sum, goal) in sums.iter_mut().zip(goals) {
                 let more = counts.goals.get(&goal.id).map(sums_of).unwrap_or_default();
                 sum.n += weight * more.n;
@@ -256,23 +279,29 @@ impl Ripe {
         }
         (exposures, sums)
     }
+
+    /// The same of the contexts with one set of features; `None` where none counts.
+    fn moments(
+        &self,
+        counts: &Counts,
+        set: u32,
+        moments: impl Fn(&ContextSums) -> Moments,
+    ) -> Option<Moments> {
+        let aged = counts.aged.iter().filter(|((of, period), _)| *of == set && period.hours == self.hours);
+        let Some(discount) = &self.discount else {
+            let mut ripe = counts.contexts.get(&set)?.clone();
+            aged.filter(|((_, period), _)| !self.is_ripe(period)).for_each(|(_, young)| ripe.take(young));
+            return Some(moments(&ripe));
+        };
+        aged.map(|((_, period), sums)| moments(sums).weighed(self.weight(discount, period))).reduce(
+            |mut all, more| {
+                // Sums of one set have one width.
+                all.merge(&more).unwrap_or_default();
+                all
+            },
+        )
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_published_of_a_regression_has_seven_digits() {
-        for (number, text) in [
-            (0.1 + 0.2, "0.3"),
-            (-1.0 / 3.0, "-0.3333333"),
-            (123_456_789.123, "123456800"),
-            (2.0 / 3e10, "6.666667e-11"),
-            (0.0, "0"),
-            (1e-300, "1e-300"),
-        ] {
-            assert_eq!(Ok(short(number)), text.parse());
-        }
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Everything a decision reads: immutable, content-addressed, replaced whole.
 
+mod blocks;
 mod chooser;
 mod compile;
 mod experiment;
@@ -14,7 +15,7 @@ mod tests;
 mod warning;
 pub mod wire;
 
-pub use chooser::{Chooser, Draw};
+pub use chooser::{Chooser, Draw, Faded, Sight};
 pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
 pub use policy::Policy;
@@ -25,8 +26,10 @@ use crate::bandit::{self, Belief, BetaPosterior};
 use crate::block::Markup;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
-use crate::saturation::{Limit, Seen, SeenKey};
+use crate::receipt::{Fatigue, Loss};
+use crate::saturation::{Fading, Limit, Seen, SeenKey};
 use crate::schedule::Schedule;
+use crate::slate::Combination;
 use crate::slot::Place;
 use crate::split::{Holdout, LayerPart};
 use std::num::NonZeroU16;
@@ -57,6 +60,8 @@ pub struct Snapshot {
     pub pages: Vec<Page>,
     /// What counts as success.
     pub goals: Vec<Goal>,
+    /// What blocks mean to each other on a page.
+    pub combinations: Vec<Combination>,
     /// Places in pages, in the order of their worth.
     pub slots: Vec<Slot>,
     /// Compiled rules.
@@ -126,8 +131,10 @@ pub struct Slot {
     pub arms: Vec<Arm>,
     /// The same as policies see them.
     pub options: Vec<bandit::Arm>,
-    /// Whether arms can drop out: by an audience, in shadow, or because an earlier slot shows the same block.
+    /// Whether arms can drop out: by an audience, in shadow, or because of what an earlier slot shows.
     pub partial: bool,
+    /// Whether arms can be worth less than else.
+    pub fades: bool,
 }
 
 /// One block in one slot.
@@ -143,6 +150,10 @@ pub struct Arm {
     pub audience: Option<AudienceIndex>,
     /// How often a visitor sees its block at most.
     pub cap: Option<Cap>,
+    /// How its block's worth falls with each view.
+    pub fading: Option<(SeenKey, Fading)>,
+    /// The combinations that its block belongs to; positions in the snapshot.
+    pub combinations: Vec<usize>,
     /// The arm's own salt: hash of slot and arm.
     pub salt: u64,
     /// Belief about how often the slot's goal is reached.
@@ -177,12 +188,31 @@ impl Cap {
 }
 
 impl Arm {
+    /// The share of its worth that is left after what a visitor has seen, in (0, 1].
+    #[must_use]
+    pub fn left(&self, seen: &Seen, now_millis: u64) -> f64 {
+        self.fading.map_or(1.0, |(key, fading)| fading.left(seen, key, now_millis))
+    }
+
     /// The arm as a policy sees it.
     #[must_use]
     pub const fn as_option(&self) -> bandit::Arm {
         // What is never shown could never leave its burn-in.
         let exposures = if self.is_shadow { u64::MAX } else { self.exposures };
         bandit::Arm { belief: self.belief, salt: self.salt, exposures }
+    }
+}
+
+impl Slot {
+    /// The arms that have lost some of their worth, as a choice sees them.
+    #[must_use]
+    pub fn faded(&self, fatigue: Option<&Fatigue>) -> Vec<Faded> {
+        let losses = fatigue.map_or(&[][..], |fatigue| &fatigue.arms);
+        let faded = |(arm, loss): &(u16, Loss)| {
+            let arm = usize::from(*arm);
+            Some(Faded { arm, left: loss.left(), cost: self.arms.get(arm)?.cost })
+        };
+        losses.iter().filter_map(faded).collect()
     }
 }
 

@@ -1,15 +1,15 @@
 //! How the stored shapes are read from JSON and told as JSON; what they mean stands in `wire`.
 
 use super::wire::{
-    Arm, Assignment, Audience, Block, Cap, Config, Consent, Feature, Field, Goal, Holdout, Image, LayerPart,
-    LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy, PolicyKind, Privacy,
-    Published, Regression, Slot, Step, Tripwire,
+    Arm, Assignment, Audience, Block, Cap, Combination, Config, Consent, Fading, Feature, Field, Goal,
+    Holdout, Image, LayerPart, LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy,
+    PolicyKind, Privacy, Published, Regression, Slot, Step, Tripwire,
 };
 use crate::json::{self, JsonError, Shape, Tell};
 use serde_json::Value;
 
 json::fields! {
-    Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, slots; }
+    Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, combinations, slots; }
     Holdout { needs share; has salt; }
     Privacy { has mode; may have consent, cookie_days; }
     Consent { needs cookie, measured, personal; }
@@ -17,7 +17,9 @@ json::fields! {
     Page { needs path, life_seconds; has shared; }
     Audience { needs id, when; }
     Goal { needs id; may have path, value, margin, amounts, window_hours; }
-    Block { needs id, template; may have fields, cap; }
+    Block { needs id, template; may have fields, cap, fades, tags; }
+    Fading { needs factor, hours; }
+    Combination { may have blocks, tag, most, pinned, fades; }
     Cap { needs times, hours; }
     Image { needs src, alt; may have width, height; }
     Slot {

@@ -33,6 +33,9 @@ pub struct Config {
     /// Content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Block>,
+    /// What blocks mean to each other on a page.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub combinations: Vec<Combination>,
     /// Places in pages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
@@ -42,11 +45,12 @@ pub struct Config {
 pub type ItemFault = fn(&Value) -> Option<JsonError>;
 
 /// The lists of a configuration whose items are read one by one: one that can't be read does not cost the others.
-pub const ITEMS: [(&str, ItemFault); 5] = [
+pub const ITEMS: [(&str, ItemFault); 6] = [
     ("pages", json::fault::<Page>),
     ("audiences", json::fault::<Audience>),
     ("goals", json::fault::<Goal>),
     ("blocks", json::fault::<Block>),
+    ("combinations", json::fault::<Combination>),
     ("slots", json::fault::<Slot>),
 ];
 
@@ -203,6 +207,45 @@ pub struct Block {
     /// How often a visitor sees it at most, in all slots together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Cap>,
+    /// How its worth falls with each time that a visitor sees it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fades: Option<Fading>,
+    /// Words that combinations name it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+/// Worth that falls with repetition. It is counted where a visitor is known, from consent to measurement on.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Fading {
+    /// What the next view is worth of the one before, in (0, 1).
+    pub factor: f64,
+    /// In so many hours from the first time on, 1–8760. Consent to measurement alone remembers for 24.
+    pub hours: u32,
+}
+
+/// What some blocks mean to each other on a page: exactly one of `blocks` and `tag`, and exactly one of the other fields.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Combination {
+    /// These blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<String>,
+    /// All blocks with this tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// So many of them on a page at most, 1–255; with 1 they exclude each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<u8>,
+    /// True: where one stands, slots further down that may show another of them do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// With each of them that stands already, the others are worth this share, in (0, 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fades: Option<f64>,
 }
 
 /// How often something may be shown to a visitor. It is counted where a visitor is known, from consent to measurement on; else

@@ -89,6 +89,24 @@ impl ContextSums {
         self.goals.retain(|_, sums| !sums.is_nothing());
     }
 
+    /// Takes away what is a part of these sums.
+    pub(crate) fn take(&mut self, part: &Self) {
+        if self.columns != part.columns {
+            return;
+        }
+        self.exposures = self.exposures.saturating_sub(part.exposures);
+        self.squares.iter_mut().zip(&part.squares).for_each(|(sum, less)| *sum = sum.saturating_sub(*less));
+        for (goal, less) in &part.goals {
+            let Some(own) = self.goals.get_mut(goal) else { continue };
+            own.counts = own.counts.without(less.counts);
+            own.rewarded
+                .iter_mut()
+                .zip(&less.rewarded)
+                .for_each(|(sum, less)| *sum = sum.saturating_sub(*less));
+            own.valued.iter_mut().zip(&less.valued).for_each(|(sum, less)| *sum = sum.saturating_sub(*less));
+        }
+    }
+
     /// Whether nothing is counted.
     pub(super) fn is_nothing(&self) -> bool {
         self.exposures == 0 && self.squares.iter().all(|sum| *sum == 0) && self.goals.is_empty()

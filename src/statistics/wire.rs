@@ -113,6 +113,8 @@ struct Row {
     inverse_units: Digits<u128>,
     inverse_squares: Digits<u128>,
     goals: Vec<Goal>,
+    /// Left out where nothing was lost.
+    lost: Option<u64>,
     /// Left out where all decisions are shared.
     own: Option<PartRow>,
     /// Left out where the slot does not tell old from new.
@@ -135,6 +137,7 @@ struct Goal {
 struct PartRow {
     exposures: u64,
     goals: Vec<Goal>,
+    lost: Option<u64>,
 }
 
 /// Counts of a period.
@@ -144,12 +147,16 @@ struct PeriodRow {
     index: u32,
     exposures: u64,
     goals: Vec<Goal>,
+    lost: Option<u64>,
 }
 
 /// Sums over contexts with one set of features.
 #[derive(Default)]
 struct ContextRow {
     set: u32,
+    /// With `index`, the period; without, all time.
+    hours: Option<u16>,
+    index: Option<u32>,
     columns: u32,
     exposures: u64,
     squares: Numbers<i64>,
@@ -171,12 +178,12 @@ json::fields! {
     Shape { has counts, refused, repeats; }
     Row {
         has slot, exposures, propensity_units, inverse_units, inverse_squares, goals;
-        may have arm, held_out, own, periods, contexts;
+        may have arm, held_out, lost, own, periods, contexts;
     }
     Goal { has goal, n, value_micros, square_micros; }
-    PartRow { has exposures, goals; }
-    PeriodRow { has hours, index, exposures, goals; }
-    ContextRow { has set, columns, exposures, squares, goals; }
+    PartRow { has exposures, goals; may have lost; }
+    PeriodRow { has hours, index, exposures, goals; may have lost; }
+    ContextRow { has set, columns, exposures, squares, goals; may have hours, index; }
     ContextGoal { has goal, n, value_micros, square_micros, rewarded, valued; }
 }
 
@@ -249,12 +256,20 @@ impl Shape {
                 inverse_units: Digits(counts.inverse_units),
                 inverse_squares: Digits(counts.inverse_squares),
                 goals: counts.goals.iter().map(Goal::of).collect(),
+                lost: (counts.lost > 0).then_some(counts.lost),
                 own: (counts.own != Part::default()).then(|| PartRow {
                     exposures: counts.own.exposures,
                     goals: counts.own.goals.iter().map(Goal::of).collect(),
+                    lost: (counts.own.lost > 0).then_some(counts.own.lost),
                 }),
                 periods: counts.periods.iter().map(PeriodRow::of).collect(),
-                contexts: counts.contexts.iter().map(ContextRow::of).collect(),
+                contexts: {
+                    let all = counts.contexts.iter().map(|(set, sums)| ContextRow::of(*set, None, sums));
+                    let aged = |((set, period), sums): (&(u32, Period), &ContextSums)| {
+                        ContextRow::of(*set, Some(*period), sums)
+                    };
+                    all.chain(counts.aged.iter().map(aged)).collect()
+                },
             }
         });
         Self { counts: counts.collect(), refused: statistics.refused.clone(), repeats: statistics.repeats }
@@ -277,8 +292,9 @@ impl Goal {
     }
 }
 
-fn part(exposures: u64, goals: &[Goal]) -> Result<Part, IdError> {
-    Ok(Part { exposures, goals: goals.iter().map(Goal::counts).collect::<Result<_, _>>()? })
+fn part(exposures: u64, goals: &[Goal], lost: Option<u64>) -> Result<Part, IdError> {
+    let goals = goals.iter().map(Goal::counts).collect::<Result<_, _>>()?;
+    Ok(Part { exposures, goals, lost: lost.unwrap_or(0) })
 }
 
 impl PeriodRow {
@@ -288,17 +304,18 @@ impl PeriodRow {
             index: period.index,
             exposures: counts.exposures,
             goals: counts.goals.iter().map(Goal::of).collect(),
+            lost: (counts.lost > 0).then_some(counts.lost),
         }
     }
 
     fn counts(&self) -> Result<(Period, Part), IdError> {
         let period = Period { hours: self.hours, index: self.index };
-        Ok((period, part(self.exposures, &self.goals)?))
+        Ok((period, part(self.exposures, &self.goals, self.lost)?))
     }
 }
 
 impl ContextRow {
-    fn of((set, sums): (&u32, &ContextSums)) -> Self {
+    fn of(set: u32, period: Option<Period>, sums: &ContextSums) -> Self {
         let goal = |(goal, sums): (&GoalId, &GoalSums)| ContextGoal {
             goal: goal.to_string(),
             n: sums.counts.n,
@@ -308,7 +325,9 @@ impl ContextRow {
             valued: Numbers(sums.valued.clone()),
         };
         Self {
-            set: *set,
+            set,
+            hours: period.map(|period| period.hours),
+            index: period.map(|period| period.index),
             columns: sums.columns as u32,
             exposures: sums.exposures,
             squares: Numbers(sums.squares.clone()),
@@ -317,7 +336,7 @@ impl ContextRow {
     }
 
     /// Lists of another length than the columns say become as long: a sum that is missing is 0.
-    fn sums(self) -> Result<(u32, ContextSums), IdError> {
+    fn sums(self) -> Result<ContextSums, IdError> {
         let columns = (self.columns as usize).min(crate::bandit::codes::MAX_CODES);
         let mut squares = self.squares.0;
         squares.resize(columns * (columns + 1) / 2, 0);
@@ -330,7 +349,7 @@ impl ContextRow {
             let counts = GoalCounts { n: goal.n, value_micros, square_micros };
             goals.insert(GoalId::new(&goal.goal)?, GoalSums { counts, rewarded, valued });
         }
-        Ok((self.set, ContextSums { columns, exposures: self.exposures, squares, goals }))
+        Ok(ContextSums { columns, exposures: self.exposures, squares, goals })
     }
 }
 
@@ -345,7 +364,10 @@ impl TryFrom<Shape> for Statistics {
                 propensity_units: row.propensity_units.0,
                 inverse_units: row.inverse_units.0,
                 inverse_squares: row.inverse_squares.0,
-                own: row.own.map_or_else(|| Ok(Part::default()), |own| part(own.exposures, &own.goals))?,
+                lost: row.lost.unwrap_or(0),
+                own: row
+                    .own
+                    .map_or_else(|| Ok(Part::default()), |own| part(own.exposures, &own.goals, own.lost))?,
                 periods: row.periods.iter().map(PeriodRow::counts).collect::<Result<_, _>>()?,
                 ..Counts::default()
             };
@@ -354,8 +376,13 @@ impl TryFrom<Shape> for Statistics {
                 counts.add_goal(&goal, own);
             }
             for context in row.contexts {
-                let (set, sums) = context.sums()?;
-                counts.contexts.insert(set, sums);
+                let (set, hours, index) = (context.set, context.hours, context.index);
+                let sums = context.sums()?;
+                if let (Some(hours), Some(index)) = (hours, index) {
+                    counts.aged.insert((set, Period { hours, index }), sums);
+                } else {
+                    counts.contexts.insert(set, sums);
+                }
             }
             // Added, not set: rows given twice lose nothing.
             let treatment = Treatment::from_parts(row.arm.as_deref(), row.held_out)?;

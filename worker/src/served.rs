@@ -142,7 +142,7 @@ impl<'s> Served<'s> {
                 match receipt.unit {
                     None if receipt.flags.shared() => keyring.sign(receipt),
                     _ => {
-                        let basis = Basis { features: None, ..receipt.basis.clone() };
+                        let basis = Basis { features: None, fatigue: None, ..receipt.basis.clone() };
                         keyring.sign(&Receipt { unit: None, basis, ..receipt.clone() })
                     }
                 }

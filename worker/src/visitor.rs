@@ -4,8 +4,8 @@ use edgeloom::context::{Context, Device};
 use edgeloom::id::VisitorKey;
 use edgeloom::receipt::{Keyring, Purpose};
 use edgeloom::saturation::Seen;
+use edgeloom::saturation::SeenKey;
 use edgeloom::seed::HOUR_MILLIS;
-use edgeloom::snapshot::Cap;
 use edgeloom::snapshot::wire::{Mode, Privacy};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -175,13 +175,13 @@ pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, f
 
 impl Visit {
     /// The `Set-Cookie` line of the answer: a new key, or counters that went on.
-    pub fn cookie(&self, keyring: &Keyring, counted: impl Iterator<Item = Cap>) -> Option<String> {
+    pub fn cookie(&self, keyring: &Keyring, counted: impl Iterator<Item = (SeenKey, u32)>) -> Option<String> {
         let now = self.context.time_millis;
         let mut counted = counted.peekable();
         match &self.memory {
             Some(memory) if self.is_watched && counted.peek().is_some() => {
                 let mut memory = memory.clone();
-                counted.for_each(|cap| memory.seen.add(cap.key, cap.limit.hours(), now));
+                counted.for_each(|(key, hours)| memory.seen.add(key, hours, now));
                 Some(memory.line(keyring, now))
             }
             _ => self.set_cookie.clone(),

@@ -251,8 +251,8 @@ impl OneGoal<'_> {
                     .collect();
                 let set = row.features.as_deref().and_then(|set| u32::from_str_radix(set, 16).ok());
                 let codes = set.and_then(|set| Codes::new(set, &row.x));
-                let shares =
-                    slot.chooser.shares_among(&slot.options, &open, codes.as_ref()).unwrap_or_default();
+                let sight = edgeloom::snapshot::Sight { codes: codes.as_ref(), ..Default::default() };
+                let shares = slot.chooser.shares_among(&slot.options, &open, sight).unwrap_or_default();
                 let named = open
                     .iter()
                     .zip(shares)
