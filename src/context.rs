@@ -1,8 +1,10 @@
 //! What is known of one visit; missing is explicit and nothing here identifies anybody.
 
 use crate::crawler;
+use crate::id::ArmId;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
+use crate::sorted::SortedMap;
 use serde_json::{Map, Value};
 
 /// Kind of device, as coarse as it can be and still choose an image.
@@ -65,6 +67,15 @@ impl Device {
     }
 }
 
+/// Something that a request brings and that may be shown: an arm of this one view.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    /// Its name.
+    pub id: ArmId,
+    /// What is known of it.
+    pub features: Map<String, Value>,
+}
+
 /// The facts of one visit at decision time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Context {
@@ -86,6 +97,8 @@ pub struct Context {
     pub attributes: Map<String, Value>,
     /// What the visitor has seen before, where that may be remembered; for caps only, conditions can't ask for it.
     pub seen: Seen,
+    /// What the request brings, by slot; for arms that stand for actions only.
+    pub actions: SortedMap<String, Vec<Action>>,
 }
 
 /// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.

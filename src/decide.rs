@@ -1,14 +1,13 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
-use crate::bandit::Pick;
 use crate::context::Context;
-use crate::id::{DecisionId, SnapshotVersion};
+use crate::id::{ArmId, DecisionId, SnapshotVersion};
 use crate::receipt::{Basis, Candidates, Fatigue, Loss};
 use crate::saturation::SeenKey;
 use crate::seed::{Purpose, Seed};
 use crate::slate::Page;
-use crate::snapshot::{Arm, Draw, Sight, Slot, Snapshot};
+use crate::snapshot::{Arm, Chosen, Draw, Sight, Slot, Snapshot};
 use crate::split::fraction;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
@@ -46,6 +45,8 @@ pub struct Choice {
     pub arm: Option<usize>,
     /// In the holdout, the arm that would have been shown.
     pub ghost: Option<usize>,
+    /// Where the arm or ghost stands for what the request brings, the position of the action that was chosen.
+    pub action: Option<u16>,
     /// P(this arm or ghost, given context and snapshot), in (0, 1].
     pub propensity: f64,
     /// Why.
@@ -54,6 +55,14 @@ pub struct Choice {
     pub candidates: Candidates,
     /// What learning needs to know beside the arm; `None` for nothing, which is the common case and costs no space.
     pub basis: Option<Box<Basis>>,
+}
+
+impl Choice {
+    /// Name of the action that is shown, where its arm stands for what the request brings.
+    #[must_use]
+    pub fn action_shown(&self) -> Option<&ArmId> {
+        self.arm.and(self.basis.as_ref()?.action.as_ref())
+    }
 }
 
 /// The outcome for one page.
@@ -94,21 +103,31 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
                 && !arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis))
                 && page.refusal(arm).is_none()
         };
-        let is_open = |arm: &Arm| !arm.is_shadow && is_eligible(arm);
+        let codes = slot.chooser.codes(context);
+        let offers = slot.chooser.offers(&slot.id, codes.as_ref(), context);
         let candidates = if slot.partial {
-            let is_pinned = slot.arms.iter().any(|arm| page.pins(arm) && is_open(arm));
-            Candidates::of(slot.arms.iter().map(|arm| is_open(arm) && (!is_pinned || page.pins(arm))))
+            let is_open = |(at, arm): &(usize, &Arm)| {
+                !arm.is_shadow
+                    && is_eligible(arm)
+                    && (offers.is_some() || !slot.chooser.stands_for_actions(*at))
+            };
+            let arms = || slot.arms.iter().enumerate();
+            let is_pinned = arms().any(|(at, arm)| page.pins(arm) && is_open(&(at, arm)));
+            Candidates::of(arms().map(|place| is_open(&place) && (!is_pinned || page.pins(place.1))))
         } else {
             Candidates::All
         };
         let fatigue = fatigue(slot, context, &page);
         let faded = slot.faded(fatigue.as_ref());
-        let codes = slot.chooser.codes(context);
         let challenge = slot.challenger.as_ref();
         let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
-        let sight = Sight { codes: codes.as_ref(), faded: &faded };
+        let sight = Sight { codes: codes.as_ref(), faded: &faded, offers: offers.as_ref() };
         let shadow = challenge.and_then(|challenger| {
-            let eligible: Vec<usize> = positions(slot, |arm| is_eligible(arm));
+            let eligible: Vec<usize> = (0..slot.arms.len())
+                .filter(|at| {
+                    !slot.chooser.stands_for_actions(*at) && slot.arms.get(*at).is_some_and(is_eligible)
+                })
+                .collect();
             let draw = Draw::new(seed, slot.id.as_str());
             let pick = challenger.choose(&slot.options, &eligible, &draw, sight)?;
             slot.arms.get(pick.arm).map(|arm| arm.id.clone())
@@ -125,8 +144,17 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
             ..fatigue
         });
         *outcome = choice;
+        let offers = offers.filter(|_| {
+            (0..slot.arms.len())
+                .any(|arm| slot.chooser.stands_for_actions(arm) && outcome.candidates.contains(arm))
+        });
+        let chosen = offers.as_ref().zip(outcome.action.map(usize::from));
+        let action = chosen.and_then(|(offers, action)| offers.id(action)).cloned();
+        let codes = chosen.and_then(|(offers, action)| offers.codes(action)).cloned().or(codes);
+        let offers = offers.map(|offers| offers.fingerprint);
         if codes.is_some() || shadow.is_some() || fatigue.is_some() || slot.period_hours.is_some() {
-            let basis = Basis { features: codes, period_hours: slot.period_hours, shadow, fatigue };
+            let basis =
+                Basis { features: codes, period_hours: slot.period_hours, shadow, fatigue, offers, action };
             outcome.basis = Some(Box::new(basis));
         }
     }
@@ -168,10 +196,6 @@ pub(crate) fn members_of(slot: &Slot, candidates: &Candidates) -> Vec<usize> {
     (0..slot.arms.len()).filter(|arm| candidates.contains(*arm)).collect()
 }
 
-fn positions(slot: &Slot, is_in: impl Fn(&Arm) -> bool) -> Vec<usize> {
-    slot.arms.iter().enumerate().filter(|(_, arm)| is_in(arm)).map(|(position, _)| position).collect()
-}
-
 fn takes_part(slot: &Slot, time_millis: u64, seed: &Seed) -> bool {
     let share = slot.schedule.share_at(time_millis);
     // A share that grows keeps everybody who was in: each unit has one number, whatever the share is.
@@ -180,7 +204,16 @@ fn takes_part(slot: &Slot, time_millis: u64, seed: &Seed) -> bool {
 }
 
 const fn untouched(slot: usize, reason: Reason) -> Choice {
-    Choice { slot, arm: None, ghost: None, propensity: 1.0, reason, candidates: Candidates::All, basis: None }
+    Choice {
+        slot,
+        arm: None,
+        ghost: None,
+        action: None,
+        propensity: 1.0,
+        reason,
+        candidates: Candidates::All,
+        basis: None,
+    }
 }
 
 /// What a choice is made for.
@@ -197,7 +230,7 @@ pub(crate) struct View<'v> {
 ///
 /// Whoever could not be shown anything is on neither side of the comparison with the holdout.
 pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, view: View<'_>) -> Choice {
-    let Some(Pick { arm, propensity }) = pick(slot, &candidates, &view) else {
+    let Some(Chosen { arm, action, propensity }) = pick(slot, &candidates, &view) else {
         return Choice { candidates, ..untouched(position, Reason::Default) };
     };
     let (arm, ghost) = if view.is_held_out { (None, Some(arm)) } else { (Some(arm), None) };
@@ -206,14 +239,14 @@ pub(crate) fn choose(position: usize, slot: &Slot, candidates: Candidates, view:
         propensity if propensity < 1.0 => Reason::Split,
         _ => Reason::Static,
     };
-    Choice { arm, ghost, propensity, candidates, ..untouched(position, reason) }
+    Choice { arm, ghost, action, propensity, candidates, ..untouched(position, reason) }
 }
 
-fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Pick> {
+fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Chosen> {
     if slot.tripped.is_some() {
         let baseline = slot.chooser.policy.shape.limits().baseline;
         let arm = baseline.filter(|arm| candidates.contains(*arm) && *arm < slot.arms.len())?;
-        return Some(Pick { arm, propensity: 1.0 });
+        return Some(Chosen { arm, action: None, propensity: 1.0 });
     }
     let draw = Draw::new(view.seed, slot.id.as_str());
     if *candidates == Candidates::All {

@@ -55,6 +55,10 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
             for (at, arm) in slot.arms.iter().enumerate() {
                 let why = if arm.is_shadow {
                     Some("only the challenger may choose it")
+                } else if slot.chooser.stands_for_actions(at)
+                    && !context.actions.contains_key(slot.id.as_str())
+                {
+                    Some("it stands for actions, and the request brings none")
                 } else if !in_audience(arm.audience) {
                     Some("the visit is not in its audience")
                 } else if arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis)) {
@@ -138,7 +142,7 @@ fn choosing(slot: &Slot, choice: &Choice) -> Vec<String> {
         }));
     }
     let members = members_of(slot, &choice.candidates);
-    let sight = Sight { codes, faded: &faded };
+    let sight = Sight { codes, faded: &faded, offers: None };
     steps.extend(chances(&slot.chooser, slot, &members, sight).map(|chances| {
         let how = if slot.chooser.is_per_view() {
             "draws anew at each view"
@@ -161,15 +165,17 @@ fn chances(chooser: &Chooser, slot: &Slot, members: &[usize], sight: Sight<'_>) 
 }
 
 fn outcome(slot: &Slot, choice: &Choice) -> String {
+    let action = choice.basis.as_ref().and_then(|basis| basis.action.as_ref());
+    let action = action.map(|action| format!(" with the action {action}")).unwrap_or_default();
     let name = |arm: Option<usize>| arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.as_str());
     let chance = Decimal(choice.propensity);
     match (name(choice.arm), name(choice.ghost)) {
         (Some(arm), _) => {
-            format!("shows {arm}, chosen with the propensity {chance} ({})", choice.reason.as_str())
+            format!("shows {arm}{action}, chosen with the propensity {chance} ({})", choice.reason.as_str())
         }
         (None, Some(ghost)) => {
             format!(
-                "shows the page as it is; {ghost} would have been shown, with the propensity {chance} (HOLDOUT)"
+                "shows the page as it is; {ghost}{action} would have been shown, with the propensity {chance} (HOLDOUT)"
             )
         }
         (None, None) if choice.candidates == Candidates::All => {

@@ -1,5 +1,6 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
+use crate::context::{Action, Context};
 use crate::decide::{Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::Receipt;
@@ -19,6 +20,8 @@ pub enum ReplayError {
     UnknownSlot,
     /// The receipt was not made by a decision but imported from a log.
     Imported,
+    /// The request brought actions, and these are others.
+    Actions,
     /// The replayed choice has another arm.
     OtherArm {
         /// Name of the arm the snapshot gives; `None` is the page as it is.
@@ -39,6 +42,10 @@ impl fmt::Display for ReplayError {
             }
             Self::UnknownSlot => write!(f, "the snapshot has no slot of that name"),
             Self::Imported => write!(f, "the receipt stands for an imported log line; nothing was decided"),
+            Self::Actions => write!(
+                f,
+                "the request brought actions, and not these; hint: give those of the request, in their order"
+            ),
             Self::OtherArm { replayed: Some(arm) } => write!(f, "the snapshot gives arm '{arm}' instead"),
             Self::OtherArm { replayed: None } => write!(f, "the snapshot leaves the page as it is"),
             Self::OtherPropensity { replayed } => {
@@ -61,6 +68,18 @@ impl std::error::Error for ReplayError {}
 /// # Errors
 /// Every cause of [`ReplayError`]: another snapshot, an unknown slot, an imported receipt, or another result.
 pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayError> {
+    replay_with(snapshot, receipt, &[])
+}
+
+/// Makes the choice of a receipt again whose request brought actions, given in the same order.
+///
+/// # Errors
+/// Every cause of [`ReplayError`]; [`ReplayError::Actions`] where these are not the actions.
+pub fn replay_with(
+    snapshot: &Snapshot,
+    receipt: &Receipt,
+    actions: &[Action],
+) -> Result<Choice, ReplayError> {
     if receipt.version != snapshot.version {
         return Err(ReplayError::OtherSnapshot { wanted: receipt.version });
     }
@@ -73,16 +92,31 @@ pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayEr
         decision: receipt.decision,
         shared: receipt.flags.shared(),
     };
+    let basis = &receipt.basis;
+    // Where an action was chosen, its features hold those of the visit.
+    let of_visit = basis.features.as_ref().and_then(|codes| slot.chooser.visit_in(codes));
+    let codes = of_visit.or_else(|| basis.features.clone());
+    let offers = basis.offers.and_then(|_| {
+        let actions = [(slot.id.to_string(), actions.to_vec())].into_iter().collect();
+        slot.chooser.offers(&slot.id, codes.as_ref(), &Context { actions, ..Context::default() })
+    });
+    if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
+        return Err(ReplayError::Actions);
+    }
     let faded = slot.faded(receipt.basis.fatigue.as_ref());
     let view = View {
         seed: &seed,
-        sight: Sight { codes: receipt.basis.features.as_ref(), faded: &faded },
+        sight: Sight { codes: codes.as_ref(), faded: &faded, offers: offers.as_ref() },
         is_held_out: is_held_out(snapshot, &seed) || is_held_out_of(slot, &seed),
     };
     let choice = choose(position, slot, receipt.candidates.clone(), view);
     let arm = choice.arm.or(choice.ghost).and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);
     if arm != receipt.arm.as_ref() {
         return Err(ReplayError::OtherArm { replayed: arm.map(ToString::to_string) });
+    }
+    let action = choice.action.and_then(|action| offers.as_ref()?.id(usize::from(action)));
+    if action != receipt.basis.action.as_ref() {
+        return Err(ReplayError::OtherArm { replayed: action.map(ToString::to_string) });
     }
     if choice.propensity.to_bits() != receipt.propensity.to_bits() {
         return Err(ReplayError::OtherPropensity { replayed: choice.propensity });

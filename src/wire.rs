@@ -1,14 +1,15 @@
 //! JSON shapes of a visit and of a decision, for faces that hand them over as data: browser, console, command line,
 //! golden cases. Field names are promises; new fields are optional.
 
-use crate::context::{Context, Device};
+use crate::context::{Action, Context, Device};
 use crate::decide::Decision;
-use crate::id::IdError;
+use crate::id::{ArmId, IdError};
 use crate::saturation::Seen;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// A visit as JSON.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Visit {
     /// Whatever the site adds.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
+    /// What the request brings, by slot: names and features.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub actions: BTreeMap<String, Vec<Offered>>,
     /// Key of the visitor, 32 hexadecimal digits; without one the view stands for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visitor: Option<String>,
@@ -43,15 +47,40 @@ pub struct Visit {
     pub decision: String,
 }
 
+/// Something that a request brings, as JSON.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Offered {
+    /// Its name: letters, digits, `-`, `_`, `.`.
+    pub id: String,
+    /// What is known of it.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub features: Map<String, Value>,
+}
+
+impl Offered {
+    /// The action of this name.
+    ///
+    /// # Errors
+    /// A name that is none.
+    pub fn action(self) -> Result<Action, IdError> {
+        Ok(Action { id: ArmId::new(&self.id)?, features: self.features })
+    }
+}
+
 impl Visit {
     /// The facts and the seed of the visit at a site.
     ///
     /// # Errors
-    /// A visitor or a decision that is not 32 hexadecimal digits.
+    /// A visitor or a decision that is not 32 hexadecimal digits, an action without a proper name.
     pub fn open(self, site: &str) -> Result<(Context, Seed), IdError> {
         let seed = Seed::of_text(site, self.visitor.as_deref(), &self.decision)?;
         let device = Device::of_word(&self.device);
-        let Self { path, query, referrer, country, language, time_millis, attributes, .. } = self;
+        let Self { path, query, referrer, country, language, time_millis, attributes, actions, .. } = self;
+        let actions = actions.into_iter().map(|(slot, offered)| {
+            let actions: Result<Vec<Action>, IdError> = offered.into_iter().map(Offered::action).collect();
+            Ok((slot, actions?))
+        });
         Ok((
             Context {
                 path,
@@ -63,6 +92,7 @@ impl Visit {
                 time_millis,
                 attributes,
                 seen: Seen::default(),
+                actions: actions.collect::<Result<_, IdError>>()?,
             },
             seed,
         ))
@@ -90,6 +120,9 @@ pub struct ToldSlot {
     /// Name of the arm; none is the page as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
+    /// Name of the action, where the arm stands for what the request brings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
     /// P(this choice), in (0, 1].
     pub propensity: f64,
     /// [`crate::decide::Reason`] as a word.
@@ -105,6 +138,7 @@ impl Told {
             Some(ToldSlot {
                 slot: slot.id.to_string(),
                 arm: choice.arm.and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.to_string()),
+                action: choice.action_shown().map(ToString::to_string),
                 propensity: choice.propensity,
                 reason: choice.reason.as_str().to_string(),
             })

@@ -107,6 +107,9 @@ enum Command {
         /// Name of the environment variable that holds the receipt keys
         #[arg(long, default_value = "RECEIPT_KEYS", value_name = "NAME")]
         keys_env: String,
+        /// The actions that the request brought for the slot, as JSON: [{"id":"…","features":{…}}, …]
+        #[arg(long, value_name = "FILE")]
+        actions: Option<PathBuf>,
         /// The value of `_el` in a link
         receipt: String,
     },
@@ -316,8 +319,8 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
         Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),
-        Command::Replay { snapshot, keys_env, receipt } => {
-            let replayed = replay::replay(snapshot, keys_env, receipt)?;
+        Command::Replay { snapshot, keys_env, actions, receipt } => {
+            let replayed = replay::replay(snapshot, keys_env, actions.as_deref(), receipt)?;
             show(&replayed.json(), json, |_| replayed.text());
         }
         Command::Explain { snapshot, slot, visit } => {

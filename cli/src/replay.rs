@@ -1,10 +1,12 @@
 //! `edgeloom replay`: the decision of a receipt, made again from its snapshot. It needs no network.
 
 use crate::problem::{Blame, Stop};
+use edgeloom::context::Action;
 use edgeloom::decide::Choice;
 use edgeloom::explain::retell;
 use edgeloom::receipt::{Keyring, Receipt};
 use edgeloom::snapshot::{Snapshot, compile, store};
+use edgeloom::wire::Offered;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::fs;
@@ -22,12 +24,18 @@ pub struct Replayed {
 ///
 /// # Errors
 /// The snapshot or the keys can't be read; the receipt is not genuine; the snapshot does not bear it out.
-pub fn replay(snapshot: &Path, keys_env: &str, token: &str) -> Result<Replayed, Stop> {
+pub fn replay(
+    snapshot: &Path,
+    keys_env: &str,
+    actions: Option<&Path>,
+    token: &str,
+) -> Result<Replayed, Stop> {
     let keys = keys(keys_env)?;
     let snapshot = read(snapshot)?;
     let receipt =
         keys.verify(token).map_err(|error| differs(format_args!("the receipt is refused: {error}")))?;
-    let choice = edgeloom::replay::replay(&snapshot, &receipt)
+    let actions = actions.map(actions_in).transpose()?.unwrap_or_default();
+    let choice = edgeloom::replay::replay_with(&snapshot, &receipt, &actions)
         .map_err(|error| differs(format_args!("the receipt does not fit: {error}")))?;
     // A replay makes the choice again; what learning needs of it stands in the receipt.
     let choice = Choice { basis: Some(Box::new(receipt.basis.clone())), ..choice };
@@ -39,6 +47,18 @@ fn keys(variable: &str) -> Result<Keyring, Stop> {
     let text = std::env::var(variable)
         .map_err(|_| Stop::new(format!("the environment variable {variable} holds no keys"), help))?;
     Keyring::parse(&text).map_err(|error| stop(format_args!("{variable}: {error}"), help))
+}
+
+/// The actions in a file.
+fn actions_in(path: &Path) -> Result<Vec<Action>, Stop> {
+    let name = path.display();
+    let help = r#"write them as in [{"id":"sku-1","features":{"price":12}}]"#;
+    let text = fs::read_to_string(path);
+    let text = text.map_err(|error| Stop::new(format!("cannot read {name}: {error}"), help))?;
+    let offered: Vec<Offered> =
+        serde_json::from_str(&text).map_err(|error| Stop::new(format!("{name}: {error}"), help))?;
+    let actions: Result<_, _> = offered.into_iter().map(Offered::action).collect();
+    actions.map_err(|error| stop(format_args!("{name}: {error}"), help))
 }
 
 /// The snapshot in a file.

@@ -59,6 +59,27 @@ impl Codes {
         Self { set: self.set, codes: self.codes.iter().map(code).collect() }
     }
 
+    /// All products of a code of these with one of the other, rounded to 2^-10; with intercepts in both, each is a part of the
+    /// result. `None` for more than [`MAX_CODES`].
+    #[must_use]
+    pub(crate) fn crossed(&self, other: &Self, set: u32) -> Option<Self> {
+        if self.codes.len() * other.codes.len() > MAX_CODES {
+            return None;
+        }
+        let product = |a: i16, b: i16| {
+            let product = (i32::from(a) * i32::from(b) + 512) >> 10;
+            product.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
+        };
+        let codes = self.codes.iter().flat_map(|a| other.codes.iter().map(move |b| product(*a, *b)));
+        Some(Self { set, codes: codes.collect() })
+    }
+
+    /// Each `nth` of the codes, from the first on: of products with so many codes that begin with a 1, the one factor.
+    #[must_use]
+    pub(crate) fn every(&self, nth: usize, set: u32) -> Self {
+        Self { set, codes: self.codes.iter().step_by(nth.max(1)).copied().collect() }
+    }
+
     /// The features again, as a decision scores them.
     #[must_use]
     pub fn vector(&self) -> FeatureVector {

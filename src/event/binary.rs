@@ -12,7 +12,7 @@
 //! 0–65    arm: length and text
 //! 0–75    reward: goal as length and text, value in micros as zigzag LEB128
 //! 0 or 8  hash of the unit, little endian
-//! 0–333   what learning needs, see [`Basis`]
+//! 0–398   what learning needs, see [`Basis`]
 //! ```
 //!
 //! Less than half of the JSON form, and read without building anything but the event. It lives for seconds between parts of one

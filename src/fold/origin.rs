@@ -8,7 +8,7 @@
 //! 8         propensity, IEEE 754 double, little endian
 //! 1–10      time of the decision, milliseconds since the epoch, LEB128
 //! 0 or 8    hash of the unit, little endian
-//! 0–333     what learning needs, see [`Basis`]
+//! 0–398     what learning needs, see [`Basis`]
 //! ```
 
 use crate::bytes::{Reader, put_text, put_varint};

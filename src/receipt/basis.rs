@@ -3,11 +3,14 @@
 //!
 //! ```text
 //! bytes    what
-//! 1        1 = has features, 2 = has a period, 4 = has a shadow, 8 = has losses; other bits are 0, and at least one is set
+//! 1        1 = has features, 2 = has a period, 4 = has a shadow, 8 = has losses, 16 = has actions, 32 = has
+//!          chosen one of them; other bits are 0, and at least one is set
 //! 0–262    features, see `Codes`
 //! 0–3      hours of a period, LEB128, at least 1
 //! 0–65     arm of the shadow: length and text
 //! 0–130    what arms have lost, see [`Fatigue`]
+//! 0 or 8   fingerprint of the actions that the request brought, little endian
+//! 0–65     name of the one that was chosen: length and text
 //! ```
 
 use super::fatigue::{Fatigue, Loss};
@@ -21,6 +24,9 @@ const HAS_FEATURES: u8 = 1;
 const HAS_PERIOD: u8 = 2;
 const HAS_SHADOW: u8 = 4;
 const HAS_FATIGUE: u8 = 8;
+const HAS_OFFERS: u8 = 16;
+const HAS_ACTION: u8 = 32;
+const KNOWN: u8 = HAS_FEATURES | HAS_PERIOD | HAS_SHADOW | HAS_FATIGUE | HAS_OFFERS | HAS_ACTION;
 
 /// What learning needs of a decision beside its arm.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,17 +39,21 @@ pub struct Basis {
     pub shadow: Option<ArmId>,
     /// What arms had lost of their worth, for having been seen before; `None` is nothing.
     pub fatigue: Option<Fatigue>,
+    /// Fingerprint of the actions that the request brought, where one of them could be chosen.
+    pub offers: Option<u64>,
+    /// Name of the one that was chosen.
+    pub action: Option<ArmId>,
 }
 
 impl Basis {
     /// Most bytes of the stored form of what [learning](Self::for_learning) needs: without arms a fatigue has two bytes.
-    pub(crate) const MAX_BYTES: usize = 1 + Codes::MAX_BYTES + 3 + 1 + MAX_ID_BYTES + 2;
+    pub(crate) const MAX_BYTES: usize = 1 + Codes::MAX_BYTES + 3 + 2 * (1 + MAX_ID_BYTES) + 2;
 
-    /// What learning needs of it: the losses of arms that were not chosen are for a replay alone.
+    /// What learning and logs need of it: the losses of arms that were not chosen, and what else was offered, are for a replay alone.
     pub(crate) fn for_learning(&self) -> Self {
         let fatigue = self.fatigue.as_ref().filter(|fatigue| fatigue.chosen > Loss::default());
         let fatigue = fatigue.map(|fatigue| Fatigue { arms: Vec::new(), ..*fatigue });
-        Self { fatigue, ..self.clone() }
+        Self { fatigue, offers: None, ..self.clone() }
     }
 
     /// The period of a time, numbered since the epoch.
@@ -61,7 +71,9 @@ impl Basis {
             bit(self.features.is_some(), HAS_FEATURES)
                 | bit(self.period_hours.is_some(), HAS_PERIOD)
                 | bit(self.shadow.is_some(), HAS_SHADOW)
-                | bit(self.fatigue.is_some(), HAS_FATIGUE),
+                | bit(self.fatigue.is_some(), HAS_FATIGUE)
+                | bit(self.offers.is_some(), HAS_OFFERS)
+                | bit(self.action.is_some(), HAS_ACTION),
         );
         if let Some(features) = &self.features {
             features.write(out);
@@ -75,19 +87,26 @@ impl Basis {
         if let Some(fatigue) = &self.fatigue {
             fatigue.write(out);
         }
+        if let Some(offers) = self.offers {
+            out.extend_from_slice(&offers.to_le_bytes());
+        }
+        if let Some(action) = &self.action {
+            put_text(out, action.as_str());
+        }
     }
 
     /// Reads the stored form of what learning needs.
     pub(crate) fn read_for_learning(reader: &mut Reader<'_>) -> Option<Self> {
-        Self::read(reader)
-            .filter(|basis| basis.fatigue.as_ref().is_none_or(|fatigue| fatigue.arms.is_empty()))
+        Self::read(reader).filter(|basis| {
+            basis.offers.is_none() && basis.fatigue.as_ref().is_none_or(|fatigue| fatigue.arms.is_empty())
+        })
     }
 
     /// Reads the stored form; `None` for everything that `write` would not write, and for a basis of nothing.
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let shape = reader.byte()?;
         let has = |bit: u8| shape & bit != 0;
-        (shape != 0 && shape & !(HAS_FEATURES | HAS_PERIOD | HAS_SHADOW | HAS_FATIGUE) == 0).then_some(())?;
+        (shape != 0 && shape & !KNOWN == 0).then_some(())?;
         Some(Self {
             features: if has(HAS_FEATURES) { Some(Codes::read(reader)?) } else { None },
             period_hours: if has(HAS_PERIOD) {
@@ -97,6 +116,8 @@ impl Basis {
             },
             shadow: if has(HAS_SHADOW) { Some(ArmId::new(reader.text()?).ok()?) } else { None },
             fatigue: if has(HAS_FATIGUE) { Some(Fatigue::read(reader)?) } else { None },
+            offers: if has(HAS_OFFERS) { Some(reader.number()?) } else { None },
+            action: if has(HAS_ACTION) { Some(ArmId::new(reader.text()?).ok()?) } else { None },
         })
     }
 }
@@ -132,9 +153,12 @@ pub(crate) mod tests {
             hours: u16,
             shadow in prop::option::of("[A-Za-z0-9_.-]{1,64}"),
             fatigue in prop::option::of(fatigue()),
+            offers: Option<u64>,
+            action in prop::option::of("[A-Za-z0-9_.-]{1,64}"),
         ) -> Basis {
             let shadow = shadow.map(|arm| ArmId::new(&arm).unwrap());
-            Basis { features, period_hours: NonZeroU16::new(hours), shadow, fatigue }
+            let action = action.map(|action| ArmId::new(&action).unwrap());
+            Basis { features, period_hours: NonZeroU16::new(hours), shadow, fatigue, offers, action }
         }
     }
 
@@ -151,7 +175,7 @@ pub(crate) mod tests {
         fn the_stored_form_is_read_back(basis in basis()) {
             let mut bytes = Vec::new();
             basis.write(&mut bytes);
-            prop_assert!(bytes.len() <= Basis::MAX_BYTES + Fatigue::MAX_BYTES);
+            prop_assert!(bytes.len() <= Basis::MAX_BYTES + Fatigue::MAX_BYTES + 8);
             let mut reader = Reader::new(&bytes);
             let read = Basis::read(&mut reader);
             prop_assert_eq!(read, (basis != Basis::default()).then_some(basis));

@@ -50,6 +50,7 @@ pub struct Fatigue {
 
 impl Fatigue {
     /// Most bytes of the stored form.
+    #[cfg(test)]
     pub(super) const MAX_BYTES: usize = 2 + 4 * MAX_FADING_ARMS;
 
     /// The loss of the arm at a position.

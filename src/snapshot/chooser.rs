@@ -1,11 +1,14 @@
 //! A slot's policy made ready for all of its arms and for the parts of them that audiences leave: the choice among some
 //! candidates, with its exact propensity. Who is a candidate is the business of [`crate::decide`].
 
+use super::offer::{Offer, Offering, Offers};
 use super::policy::Policy;
 use crate::bandit::{
-    self, Belief, Codes, Contender, Contextual, Features, Largest, Pick, PolicyError, Prepared, Score, Scorer,
+    self, Belief, Codes, Contender, Contextual, Features, Largest, Limits, Pick, PolicyError, Prepared,
+    Score, Scorer,
 };
 use crate::context::Context;
+use crate::id::SlotId;
 use crate::seed::{Purpose, Seed, hash};
 use std::sync::Arc;
 
@@ -35,6 +38,19 @@ pub struct Sight<'v> {
     pub codes: Option<&'v Codes>,
     /// Arms that are worth less than else.
     pub faded: &'v [Faded],
+    /// What the request brings, where an arm of the slot stands for that.
+    pub offers: Option<&'v Offers>,
+}
+
+/// One choice.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Chosen {
+    /// Position of the arm.
+    pub arm: usize,
+    /// Where the arm stands for what the request brings, the position of the action.
+    pub action: Option<u16>,
+    /// P(this arm and action), in (0, 1].
+    pub propensity: f64,
 }
 
 /// An arm that is worth less than else, for having been seen before.
@@ -72,6 +88,8 @@ pub(super) struct Scoring {
     /// One regression per arm, in their order.
     pub(super) scorers: Vec<Scorer>,
     pub(super) largest: Largest,
+    /// The arm that stands for what requests bring.
+    pub(super) offering: Option<Offering>,
 }
 
 impl Chooser {
@@ -109,10 +127,7 @@ impl Chooser {
     pub(super) fn n_sums(&self, n_arms: usize) -> usize {
         match &self.way {
             Way::Prepared { .. } => 0,
-            Way::Contextual(scoring) => {
-                let columns = scoring.features.n_columns();
-                n_arms * columns * (columns + 1) / 2
-            }
+            Way::Contextual(scoring) => scoring.n_sums(n_arms),
         }
     }
 
@@ -125,7 +140,8 @@ impl Chooser {
         }
     }
 
-    /// The chance of each of some candidates in one view, in their order; `None` when none is left.
+    /// The chance of each of some candidates in one view, in their order; `None` when none is left, or when one stands for what the
+    /// request brings.
     #[must_use]
     pub fn shares_among(
         &self,
@@ -142,6 +158,7 @@ impl Chooser {
                 Some((_, part)) => Some(part.shares().to_vec()),
                 None => Some(prepared_for(&self.policy, arms, members, sight)?.shares().to_vec()),
             },
+            Way::Contextual(scoring) if scoring.offers_among(members) => None,
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let contenders = scoring.contenders(arms, members, sight);
@@ -158,11 +175,35 @@ impl Chooser {
         Codes::new(scoring.features.set(), vector.as_slice())
     }
 
+    /// What a request brings to a slot, as far as this policy looks at it.
+    #[must_use]
+    pub fn offers(&self, slot: &SlotId, visit: Option<&Codes>, context: &Context) -> Option<Offers> {
+        let Way::Contextual(scoring) = &self.way else { return None };
+        let actions = context.actions.get(slot.as_str())?;
+        scoring.offering.as_ref()?.offers(slot, visit?, actions)
+    }
+
+    /// The features of the visit in those of a choice.
+    #[must_use]
+    pub fn visit_in(&self, codes: &Codes) -> Option<Codes> {
+        let Way::Contextual(scoring) = &self.way else { return None };
+        scoring.offering.as_ref()?.visit_in(&scoring.features, codes)
+    }
+
+    /// Whether the arm at a position stands for what requests bring.
+    #[must_use]
+    pub fn stands_for_actions(&self, arm: usize) -> bool {
+        matches!(&self.way, Way::Contextual(scoring) if scoring.offers_among(&[arm]))
+    }
+
     /// The choice among all arms.
     #[must_use]
-    pub fn choose_of_all(&self, arms: &[bandit::Arm], draw: &Draw<'_>, sight: Sight<'_>) -> Option<Pick> {
+    pub fn choose_of_all(&self, arms: &[bandit::Arm], draw: &Draw<'_>, sight: Sight<'_>) -> Option<Chosen> {
         match &self.way {
-            Way::Prepared { whole, .. } if sight.faded.is_empty() => Some(self.choose_from(whole, draw)),
+            Way::Prepared { whole, .. } if sight.faded.is_empty() => {
+                let Pick { arm, propensity } = self.choose_from(whole, draw);
+                Some(Chosen { arm, action: None, propensity })
+            }
             _ => self.choose(arms, &(0..arms.len()).collect::<Vec<_>>(), draw, sight),
         }
     }
@@ -179,7 +220,7 @@ impl Chooser {
         members: &[usize],
         draw: &Draw<'_>,
         sight: Sight<'_>,
-    ) -> Option<Pick> {
+    ) -> Option<Chosen> {
         let pick = match &self.way {
             Way::Prepared { .. } if sight.fades_among(members) => {
                 self.choose_from(&prepared_for(&self.policy, arms, members, sight)?, draw)
@@ -189,15 +230,45 @@ impl Chooser {
                 Some((_, part)) => self.choose_from(part, draw),
                 None => self.choose_from(&prepared_for(&self.policy, arms, members, sight)?, draw),
             },
+            Way::Contextual(scoring) if scoring.offers_among(members) => {
+                return self.choose_action(scoring, arms, members, draw, sight);
+            }
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
                 let contenders = scoring.contenders(arms, members, sight);
-                let unit = if self.is_per_view() { draw.view(&self.policy) } else { draw.own() };
-                policy.choose(&contenders, unit)?
+                policy.choose(&contenders, self.unit(draw))?
             }
         };
-        Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
+        Some(Chosen { arm: members.get(pick.arm).copied()?, action: None, propensity: pick.propensity })
+    }
+
+    /// The choice among some arms and what the request brings, each of which is a contender like an arm.
+    fn choose_action(
+        &self,
+        scoring: &Scoring,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        draw: &Draw<'_>,
+        sight: Sight<'_>,
+    ) -> Option<Chosen> {
+        let own = scoring.offering.as_ref()?.arm;
+        let others: Vec<usize> = members.iter().copied().filter(|member| *member != own).collect();
+        let mut contenders = scoring.contenders(arms, &others, sight);
+        contenders.extend(scoring.actions(arms, sight));
+        let limits = self.policy.limits;
+        let baseline = limits.baseline.and_then(|arm| others.iter().position(|other| *other == arm));
+        let policy = Contextual::new(&scoring.largest, Limits { baseline, ..limits });
+        let Pick { arm: place, propensity } = policy.choose(&contenders, self.unit(draw))?;
+        Some(match others.get(place) {
+            Some(arm) => Chosen { arm: *arm, action: None, propensity },
+            None => Chosen { arm: own, action: u16::try_from(place - others.len()).ok(), propensity },
+        })
+    }
+
+    /// What a contextual policy draws from: the visitor, or the view.
+    fn unit(&self, draw: &Draw<'_>) -> u64 {
+        if self.is_per_view() { draw.view(&self.policy) } else { draw.own() }
     }
 
     fn choose_from(&self, prepared: &Prepared, draw: &Draw<'_>) -> Pick {
@@ -217,6 +288,33 @@ impl Scoring {
             Some(Contender { score, salt: arm.salt, exposures: arm.exposures })
         };
         members.iter().filter_map(contender).collect()
+    }
+
+    /// What a request brings, as contenders.
+    fn actions(&self, arms: &[bandit::Arm], sight: Sight<'_>) -> Vec<Contender> {
+        let own = self.offering.as_ref().map(|offering| offering.arm).unwrap_or_default();
+        let (Some(offers), Some(arm), Some(scorer)) = (sight.offers, arms.get(own), self.scorers.get(own))
+        else {
+            return Vec::new();
+        };
+        let contender = |offer: &Offer| Contender {
+            score: scorer.score(&offer.codes.vector()),
+            salt: offer.salt,
+            exposures: arm.exposures,
+        };
+        offers.offers.iter().map(contender).collect()
+    }
+
+    fn offers_among(&self, members: &[usize]) -> bool {
+        self.offering.as_ref().is_some_and(|offering| members.contains(&offering.arm))
+    }
+
+    /// Numbers that the ledger adds up for so many arms.
+    fn n_sums(&self, n_arms: usize) -> usize {
+        let sums = |columns: usize| columns * (columns + 1) / 2;
+        let visit = sums(self.features.n_columns());
+        let of_actions = |offering: &Offering| sums(offering.columns(&self.features).0).saturating_sub(visit);
+        n_arms * visit + self.offering.as_ref().map_or(0, of_actions)
     }
 }
 

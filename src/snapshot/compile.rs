@@ -334,7 +334,7 @@ impl Compiler {
         for (arm, (terms, learned)) in arms.iter_mut().zip(terms.iter().zip(&learned)) {
             (arm.belief, arm.posterior) = (terms.belief(learned), terms.rate(learned));
         }
-        let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, at };
+        let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, wire, at };
         let chooser = experiment.chooser(&wire.policy, "policy", false)?;
         let challenger =
             wire.challenger.as_ref().map(|policy| experiment.chooser(policy, "challenger", true));
@@ -356,7 +356,7 @@ impl Compiler {
                 || arm.cap.is_some()
                 || shares_block(arm)
                 || self.is_combined(arm)
-        });
+        }) || wire.arms.iter().any(|arm| !arm.actions.is_empty());
         let fades = self.fades(&arms, at)?;
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
@@ -450,6 +450,15 @@ impl Compiler {
             return Err(Warning::error(
                 format!("{at}/challenger/features"),
                 "policy and challenger look at different features, but a receipt carries one set; hint: give both the same",
+            ));
+        }
+        let for_actions = wire.arms.iter().position(|arm| !arm.actions.is_empty());
+        if let Some(i) = for_actions
+            && wire.policy.kind != wire::PolicyKind::Contextual
+        {
+            return Err(Warning::error(
+                format!("{at}/arms/{i}/actions"),
+                "only a contextual policy chooses among what requests bring; hint: set the policy's `kind` to contextual",
             ));
         }
         for (i, tripwire) in wire.tripwires.iter().enumerate() {

@@ -3,6 +3,7 @@
 
 use super::Arm;
 use super::chooser::{Chooser, MAX_PARTS, Scoring};
+use super::offer::Offering;
 use super::policy::Policy;
 use super::scoring::{self, ScoringError};
 use super::terms::ArmTerms;
@@ -26,7 +27,8 @@ pub(super) struct Experiment<'e> {
     pub(super) arms: &'e [Arm],
     pub(super) terms: &'e [ArmTerms<'e>],
     pub(super) learned: &'e [&'e wire::LearnedArm],
-    /// Pointer of the slot.
+    /// The slot as it was configured, and its pointer.
+    pub(super) wire: &'e wire::Slot,
     pub(super) at: &'e str,
 }
 
@@ -83,17 +85,24 @@ impl Experiment<'_> {
             };
             return Err(Warning::error(format!("{at}/features"), message));
         }
-        let scorer = |(terms, learned): (&ArmTerms<'_>, &&wire::LearnedArm)| {
-            scoring::scorer(&features, terms, learned)
+        let offering = Offering::of(self.wire, self.arms, &features, self.at)?;
+        let usual = (columns, features.set());
+        let columns_of = |arm: usize| match &offering {
+            Some(offering) if offering.arm == arm => offering.columns(&features),
+            _ => usual,
         };
-        let scorers: Option<Vec<Scorer>> = self.terms.iter().zip(self.learned).map(scorer).collect();
+        let scorer = |(arm, (terms, learned)): (usize, (&ArmTerms<'_>, &&wire::LearnedArm))| {
+            scoring::scorer(columns_of(arm), terms, learned)
+        };
+        let scorers: Option<Vec<Scorer>> =
+            self.terms.iter().zip(self.learned).enumerate().map(scorer).collect();
         let scorers = scorers.ok_or_else(|| {
             Warning::error(
                 format!("{at}/features"),
                 "values and priors are too far apart to compute with; hint: use amounts in one currency",
             )
         })?;
-        Ok(Scoring { features, scorers, largest: Largest::new() })
+        Ok(Scoring { features, scorers, largest: Largest::new(), offering })
     }
 
     /// The parts of the open arms that audiences can leave: each answer of the audiences there are, if they are few.

@@ -1,9 +1,11 @@
 //! From counts to what is published: beliefs and P(best) of every slot, regressions, tripped wires. Runs once per publication.
 
 use super::compile::arm_id;
+use super::offer::columns_of;
+use super::position::Positions;
 use super::scoring;
 use super::terms::{ArmTerms, SlotGoal, costs_of, goals_of, period_hours, window_hours};
-use super::wire::{self, Config, LearnedArm, LearnedGoal, LearnedSlot, Regression, Slot};
+use super::wire::{Config, LearnedArm, LearnedGoal, LearnedSlot, Regression, Slot};
 use crate::bandit::linear::{Moments, Noise};
 use crate::bandit::{BetaPosterior, Contrast, Features, chances};
 use crate::event::Treatment;
@@ -52,7 +54,7 @@ pub struct Since<'l> {
 /// ```
 #[must_use]
 pub fn learn(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<LearnedSlot> {
-    let learn = |slot| Learner::of(slot, &config.goals, statistics).map(|learner| learner.learn(since));
+    let learn = |slot| Learner::of(slot, config, statistics).map(|learner| learner.learn(since));
     let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(learn).collect();
     sort_by(&mut slots, |a, b| a.slot.cmp(&b.slot));
     slots
@@ -66,15 +68,18 @@ struct Learner<'l> {
     statistics: &'l Statistics,
     /// What its contextual policy looks at, where it has one.
     features: Option<Features>,
+    /// What is learned of the same blocks elsewhere.
+    positions: Positions<'l>,
 }
 
 impl<'l> Learner<'l> {
     /// `None` where slot or goal have no usable name.
-    fn of(slot: &'l Slot, goals: &[wire::Goal], statistics: &'l Statistics) -> Option<Self> {
+    fn of(slot: &'l Slot, config: &'l Config, statistics: &'l Statistics) -> Option<Self> {
         let id = SlotId::new(&slot.id).ok()?;
         GoalId::new(&slot.goal).ok()?;
         let features = scoring::features_of(slot);
-        Some(Self { slot, id, goals: goals_of(slot, goals), statistics, features })
+        let positions = Positions::of(slot, config, statistics);
+        Some(Self { slot, id, goals: goals_of(slot, &config.goals), statistics, features, positions })
     }
 
     /// Each arm named twice counts for its first.
@@ -102,7 +107,8 @@ impl<'l> Learner<'l> {
         }
         let before = since.before.iter().find(|before| before.slot == self.slot.id);
         let tripped = before.and_then(|before| before.tripped.clone()).or_else(|| self.tripped());
-        LearnedSlot { slot: self.slot.id.clone(), arms: learned, tripped }
+        let attention = self.positions.attention(&self.slot.id);
+        LearnedSlot { slot: self.slot.id.clone(), arms: learned, tripped, attention }
     }
 
     fn arm(&self, id: &ArmId, terms: &ArmTerms<'_>, now_millis: u64) -> LearnedArm {
@@ -133,21 +139,24 @@ impl<'l> Learner<'l> {
                 arm.goals = self.goals.iter().map(sums).collect();
             }
         }
-        let regression = |features| self.regression(features, terms, counts, ripe.as_ref());
-        arm.regression = self.features.as_ref().and_then(regression);
+        let own = self.slot.arms.iter().find(|arm| arm_id(arm).is_ok_and(|name| name == *id));
+        arm.pooled = own
+            .and_then(|own| own.block.as_deref())
+            .and_then(|block| self.positions.elsewhere(&self.slot.id, block));
+        let columns = self.features.as_ref().zip(own).and_then(|(visit, arm)| columns_of(arm, visit));
+        arm.regression = columns.and_then(|columns| self.regression(columns, terms, counts, ripe.as_ref()));
         arm
     }
 
     /// The belief of a contextual policy; with nothing counted it is that of the plain arm, whatever the context.
     fn regression(
         &self,
-        features: &Features,
+        (n_columns, set): (usize, u32),
         terms: &ArmTerms<'_>,
         counts: &Counts,
         ripe: Option<&Ripe>,
     ) -> Option<Regression> {
-        let set = features.set();
-        let prior = scoring::prior(features, &terms.prior_worth())?;
+        let prior = scoring::prior(n_columns, &terms.prior_worth())?;
         let moments = |sums: &ContextSums| {
             sums.moments(self.goals.iter().map(|goal| match goal.term.amount {
                 Amount::Fixed(amount) => (&goal.id, goal.term.margin * amount, Outcome::Rate),

@@ -5,7 +5,9 @@ mod chooser;
 mod compile;
 mod experiment;
 mod learn;
+mod offer;
 mod policy;
+mod position;
 mod scoring;
 mod shape;
 pub mod store;
@@ -15,9 +17,10 @@ mod tests;
 mod warning;
 pub mod wire;
 
-pub use chooser::{Chooser, Draw, Faded, Sight};
+pub use chooser::{Chooser, Chosen, Draw, Faded, Sight};
 pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
+pub use offer::{MAX_ACTIONS, Offers};
 pub use policy::Policy;
 pub use warning::{Severity, Warning};
 

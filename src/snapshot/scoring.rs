@@ -66,26 +66,30 @@ pub(super) fn features(list: &[wire::Feature]) -> Result<Features, ScoringError>
 
 /// What is believed of an arm in any context before something was seen in one: the plain arm's worth, and coefficients that may
 /// change it by as much as it is uncertain.
-pub(super) fn prior(features: &Features, worth: &Score) -> Option<NormalPosterior> {
-    let mut mean = vec![0.0; features.n_columns()];
+pub(super) fn prior(n_columns: usize, worth: &Score) -> Option<NormalPosterior> {
+    let mut mean = vec![0.0; n_columns];
     if let Some(intercept) = mean.first_mut() {
         *intercept = worth.mean().clamp(-1e9, 1e9);
     }
     let precision = (1.0 / (worth.sd() * worth.sd())).clamp(1e-9, 1e12);
-    NormalPosterior::new(&mean, &vec![precision; features.n_columns()]).ok()
+    NormalPosterior::new(&mean, &vec![precision; n_columns]).ok()
 }
 
-/// What an arm is scored with: what was published, where it is of these features, else the prior.
-pub(super) fn scorer(features: &Features, terms: &ArmTerms<'_>, learned: &LearnedArm) -> Option<Scorer> {
+/// What an arm is scored with: what was published, where it has these columns of this set, else the prior.
+pub(super) fn scorer(
+    (n_columns, set): (usize, u32),
+    terms: &ArmTerms<'_>,
+    learned: &LearnedArm,
+) -> Option<Scorer> {
     let published = learned
         .regression
         .as_ref()
-        .filter(|published| published.set == features.set() && published.mean.len() == features.n_columns());
+        .filter(|published| published.set == set && published.mean.len() == n_columns);
     if let Some(scorer) = published.and_then(|published| Scorer::of_parts(&published.mean, &published.factor))
     {
         return Some(scorer);
     }
-    let (mut mean, factor) = prior(features, &terms.prior_worth())?.parts().ok()?;
+    let (mut mean, factor) = prior(n_columns, &terms.prior_worth())?.parts().ok()?;
     if let Some(intercept) = mean.first_mut() {
         *intercept -= terms.cost;
     }

@@ -25,7 +25,7 @@ json::fields! {
     Slot {
         has id, goal, policy, arms;
         may have selector, paths, enabled, audience, rollout, layer, also, challenger, start, end, ramp, holdout, cap, tripwires,
-        half_life_hours;
+        half_life_hours, pooled;
     }
     Step { needs from, share; }
     Tripwire { needs goal; may have probability, exposures; }
@@ -33,10 +33,10 @@ json::fields! {
     Ordinary { needs mean, scale; }
     LayerPart { needs id, from, to; }
     Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share, features; }
-    Arm { may have id, block, enabled, audience, cost, shadow, prior; }
+    Arm { may have id, block, enabled, audience, cost, shadow, actions, prior; }
     Published { has config, learned; }
-    LearnedSlot { has slot, arms; may have tripped; }
-    LearnedArm { has arm, exposures, rewards, weight; may have weighed, goals, regression; }
+    LearnedSlot { has slot, arms; may have tripped, attention; }
+    LearnedArm { has arm, exposures, rewards, weight; may have pooled, weighed, goals, regression; }
     LearnedGoal { has n, value, squares; }
     Regression { has set, mean, factor; }
 }

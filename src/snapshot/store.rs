@@ -252,7 +252,7 @@ mod tests {
                     weight: 0.1 + 0.2,
                     ..LearnedArm::default()
                 }],
-                tripped: None,
+                ..LearnedSlot::default()
             }],
         }
     }

@@ -79,7 +79,9 @@ impl ArmTerms<'_> {
     fn rates(&self, learned: &LearnedArm) -> (Vec<BetaPosterior>, Vec<Rewarded>) {
         let exposures = learned.weighed.unwrap_or(learned.exposures as f64);
         let first = LearnedGoal { n: learned.rewards as f64, ..LearnedGoal::default() };
-        let priors = std::iter::once(self.prior).chain(std::iter::repeat(BetaPosterior::UNTOUCHED));
+        let [seen, rewarded] = learned.pooled.unwrap_or_default();
+        let first_prior = self.prior.after_weighed(seen, rewarded);
+        let priors = std::iter::once(first_prior).chain(std::iter::repeat(BetaPosterior::UNTOUCHED));
         let told = |nth: usize| match learned.goals.get(nth) {
             Some(goal) => *goal,
             None if nth == 0 => first,

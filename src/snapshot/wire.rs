@@ -354,6 +354,10 @@ pub struct Slot {
     /// Goals that must not fall behind the holdout: where one does, the baseline is shown until the configuration changes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tripwires: Vec<Tripwire>,
+    /// What is learned of a block here and in other such slots with the same goal is believed of it in all of them, corrected for how
+    /// much each place is looked at; a start only, for policies without context. Default false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooled: Option<bool>,
     /// How long until what was learned counts half, hours, 2–8760; default for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub half_life_hours: Option<u16>,
@@ -514,6 +518,10 @@ pub struct Arm {
     /// Only the challenger may choose it, so it is never shown; default false.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<bool>,
+    /// It stands for what a request brings, each with these features: `/_edgeloom/decide` takes lists of actions. Only for a
+    /// contextual policy; pages, which bring nothing, choose among the other arms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<Feature>,
     /// Prior belief [alpha, beta], both > 0; default [1, 1].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prior: Option<[f64; 2]>,
@@ -540,6 +548,9 @@ pub struct LearnedSlot {
     /// Why the slot shows its baseline only, where a tripwire has stopped it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tripped: Option<String>,
+    /// How much the place is looked at, relative to the first of those that it shares with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<f64>,
 }
 
 /// What has been learned about an arm.
@@ -554,6 +565,9 @@ pub struct LearnedArm {
     pub rewards: u64,
     /// P(best) among all arms of the slot that can be shown, in [0, 1].
     pub weight: f64,
+    /// Exposures and rewards that are believed of its block from other places.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooled: Option<[f64; 2]>,
     /// Exposures as they count, where some count less than others or not yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weighed: Option<f64>,

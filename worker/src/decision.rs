@@ -12,12 +12,13 @@ use crate::problem::Problem;
 use crate::served::{Source, push_told};
 use crate::visitor::{Address, query_of};
 use crate::{request, respond, snapshots};
-use edgeloom::context::{Context, Device};
-use edgeloom::id::{DecisionId, VisitorKey};
+use edgeloom::context::{Action, Context, Device};
+use edgeloom::id::{ArmId, DecisionId, VisitorKey};
 use edgeloom::seed::Seed;
 use edgeloom::snapshot::Snapshot;
 use edgeloom::snapshot::wire::Mode;
-use serde_json::Value;
+use edgeloom::sorted::SortedMap;
+use serde_json::{Map, Value};
 
 /// The facts of one visit; those of a page view are 16 KB at most.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -48,7 +49,7 @@ fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Res
 }
 
 /// The fields of a body, all of which may be missing or null. Facts have the names of [`edgeloom::wire::Visit`].
-const FIELDS: [(&str, Kind); 13] = [
+const FIELDS: [(&str, Kind); 14] = [
     // The same for each visit of a visitor; without it a view stands for itself.
     ("visitor", Kind::Key),
     // Without it a new one is made; the same again gives the same answer, whose events are then repeats.
@@ -63,6 +64,8 @@ const FIELDS: [(&str, Kind); 13] = [
     ("device", Kind::Text),
     ("time_millis", Kind::Millis),
     ("attributes", Kind::Object),
+    // Slots, and for each what may be shown there: `{ "id": "…", "features": { … } }`, a hundred at most.
+    ("actions", Kind::Actions),
     // Only these are told; decided is for the whole page, as ever.
     ("slots", Kind::Names),
     // Tells the blocks too.
@@ -83,6 +86,7 @@ fn told(body: &Value, source: Source) -> String {
         device: Device::of_word(text(body, "device").unwrap_or_default()),
         time_millis: body.get("time_millis").and_then(Value::as_u64).unwrap_or(moment.now),
         attributes: object("attributes").unwrap_or_default(),
+        actions: object("actions").map(actions_of).unwrap_or_default(),
         ..Context::default()
     };
     let decision = text(body, "decision").and_then(|text| DecisionId::parse(text).ok());
@@ -125,6 +129,17 @@ fn told(body: &Value, source: Source) -> String {
         told.push('}');
     }
     told
+}
+
+/// The actions of each slot, after they were found sound.
+fn actions_of(slots: Map<String, Value>) -> SortedMap<String, Vec<Action>> {
+    let action = |action: &Value| {
+        let id = ArmId::new(action.get("id")?.as_str()?).ok()?;
+        let features = action.get("features").and_then(Value::as_object).cloned().unwrap_or_default();
+        Some(Action { id, features })
+    };
+    let actions = |list: &Value| list.as_array().into_iter().flatten().filter_map(action).collect();
+    slots.into_iter().map(|(slot, list)| (slot, actions(&list))).collect()
 }
 
 /// Of an address only the host is a fact.

@@ -3,7 +3,7 @@
 
 use crate::problem::{FieldError, NO_FIELD};
 use crate::visitor::Address;
-use edgeloom::id::DecisionId;
+use edgeloom::id::{ArmId, DecisionId};
 use edgeloom::json::push_token;
 use serde_json::Value;
 
@@ -31,6 +31,8 @@ pub enum Kind {
     Names,
     /// A short list of paths and absolute addresses.
     Addresses,
+    /// Slots with short lists of actions: names, and objects of features.
+    Actions,
     /// Yes or no.
     Truth,
 }
@@ -46,6 +48,9 @@ impl Kind {
             Self::Millis => "milliseconds since 1970",
             Self::Names => "a list of at most 100 names",
             Self::Addresses => "a list of at most 100 addresses: /first or https://",
+            Self::Actions => {
+                "slots, each with a list of at most 100 actions: an id of letters, digits, `-`, `_`, `.`, and features, an object"
+            }
             Self::Truth => "true or false",
         }
     }
@@ -66,9 +71,24 @@ impl Kind {
             (Self::Addresses, Value::Array(addresses)) => {
                 all(addresses, |text| text.starts_with('/') || !Address::of(text).host().is_empty())
             }
+            (Self::Actions, Value::Object(slots)) => slots.values().all(are_actions),
             _ => false,
         }
     }
+}
+
+/// Whether these are actions and nothing else.
+fn are_actions(list: &Value) -> bool {
+    let is_action = |action: &Value| {
+        let id = action.get("id").and_then(Value::as_str).is_some_and(|id| ArmId::new(id).is_ok());
+        let has_features =
+            action.get("features").is_none_or(|features| features.is_object() || features.is_null());
+        let has_nothing_else = action
+            .as_object()
+            .is_some_and(|all| all.keys().all(|key| matches!(key.as_str(), "id" | "features")));
+        id && has_features && has_nothing_else
+    };
+    list.as_array().is_some_and(|list| list.len() <= MAX_ITEMS && list.iter().all(is_action))
 }
 
 /// Whether a list is short and each of its items is a text that will do.

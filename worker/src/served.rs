@@ -229,6 +229,9 @@ pub fn push_told(told: &mut String, (slot, choice): (&Slot, &Choice), receipt: O
     if let Some(arm) = arm_name(slot, choice) {
         told.extend(["\"arm\":\"", arm, "\","]);
     }
+    if let Some(action) = choice.action_shown() {
+        told.extend(["\"action\":\"", action.as_str(), "\","]);
+    }
     told.extend(["\"propensity\":", &edgeloom::json::text(&Value::from(choice.propensity))]);
     told.extend([",\"reason\":\"", choice.reason.as_str(), "\""]);
     if let Some(receipt) = receipt {

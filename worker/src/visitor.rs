@@ -7,6 +7,7 @@ use edgeloom::saturation::Seen;
 use edgeloom::saturation::SeenKey;
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::wire::{Mode, Privacy};
+use edgeloom::sorted::SortedMap;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 
@@ -202,6 +203,7 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         time_millis: now,
         attributes: Map::new(),
         seen: Seen::default(),
+        actions: SortedMap::default(),
     }
 }
 

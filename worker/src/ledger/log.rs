@@ -66,6 +66,7 @@ fn line(row: &str, token: &Token) -> Value {
         ("slot", origin.slot.as_str().into()),
     ];
     fields.extend(arm.map(|arm| ("arm", Value::from(arm))));
+    fields.extend(origin.basis.action.as_ref().map(|action| ("action", action.as_str().into())));
     fields.extend(is_held_out.then(|| ("held_out", true.into())));
     fields.push(("propensity", origin.propensity.into()));
     fields.extend(origin.unit.map(|unit| ("unit", format!("{unit:016x}").into())));

@@ -98,6 +98,8 @@ pub struct SlotReport {
     pub sample_ratio: Option<f64>,
     /// Why it shows its baseline only, where a tripwire has stopped it.
     pub tripped: Option<String>,
+    /// How much the place is looked at, relative to the first of those that it shares what it learns with.
+    pub attention: Option<f64>,
 }
 
 /// What a slot added for one goal, per exposure.
@@ -174,7 +176,7 @@ told! {
     Status { site, snapshot, config_version, slots, refused, repeated, shards, dead_letters, dead_events }
     SnapshotReport { version, sequence, published_millis, age_millis }
     ShardReport { name, version, at_millis }
-    SlotReport { slot, goal, policy, arms, held_out, increments, sample_ratio, tripped }
+    SlotReport { slot, goal, policy, arms, held_out, increments, sample_ratio, tripped, attention }
     IncrementReport { goal, shown, held_out, p_positive, lift, rate, value, p_value_positive, earned }
     SideReport { exposures, rewards, value }
     Rate { exposures, rewards, value, alpha, beta, mean, low, high, sum_propensity, sum_inverse_propensity }
@@ -271,6 +273,7 @@ pub fn slots(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<
             increments: increments.collect(),
             sample_ratio: ratio(slot, statistics),
             tripped: known.and_then(|known| known.tripped.clone()),
+            attention: known.and_then(|known| known.attention),
         })
     });
     reports.collect()
@@ -305,7 +308,17 @@ impl IncrementReport {
 /// Whether arms were shown as often as their propensities say; every exposure a unit of its own. Only arms that are candidates for
 /// everybody: the sums of the others are of fewer decisions, and differ under the soundest log.
 fn ratio(slot: &Slot, statistics: &Statistics) -> Option<f64> {
-    let is_open = |arm: &&Arm| arm.audience.is_none() && arm.cap.is_none() && !arm.is_shadow;
+    let stands_for_actions = |arm: &Arm| {
+        let place = slot.arms.iter().position(|other| other.id == arm.id);
+        place.is_some_and(|place| slot.chooser.stands_for_actions(place))
+    };
+    let is_open = |arm: &&Arm| {
+        arm.audience.is_none()
+            && arm.cap.is_none()
+            && arm.combinations.is_empty()
+            && !arm.is_shadow
+            && !stands_for_actions(arm)
+    };
     let counts = slot
         .arms
         .iter()

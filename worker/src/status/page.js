@@ -169,11 +169,11 @@ function heldRow({ exposures }) {
   return html`<tr class="held"><th scope="row">held out<td class="chart" data-label="Rate">see below<td class="n" data-label="Mean">–<td class="n" data-label="P(best)">–<td class="share" data-label="Traffic">–<td class="n" data-label="Shown">${grouped(exposures)}<td class="n" data-label="Rewards">–</tr>`;
 }
 
-function section({ slot, policy, goal, arms, held_out: held, increments, tripped }) {
+function section({ slot, policy, goal, arms, held_out: held, increments, tripped, attention }) {
   const scale = scaleOf(arms);
   const best = Math.max(0, ...arms.map((arm) => arm.p_best));
   const rows = arms.map((arm) => armRow(arm, scale, arm.p_best >= best && best > 0.5));
-  return html`<section><h2>${slot}</h2><p>${policy} for <b>${goal}</b>, scale 0 – ${percent(scale)}</p>${tripped ? html`<p class="warn" role="status">Stopped by a tripwire, the baseline is shown: ${tripped}</p>` : ""}<table><thead><tr><th>Arm<th>Rate, 95&nbsp;%<th class="n">Mean<th class="n">P(best)<th>Traffic<th class="n">Shown<th class="n">Rewards</tr></thead><tbody>${rows}${held ? heldRow(held) : ""}</tbody></table>${increments.length ? increments.map(gain) : html`<div class="gain"><p>No increment yet: it takes visits with consent, shown and held out.</p></div>`}</section>`;
+  return html`<section><h2>${slot}</h2><p>${policy} for <b>${goal}</b>, scale 0 – ${percent(scale)}${attention ? html`; looked at ${attention.toFixed(2)} × as much as the first place it shares with` : ""}</p>${tripped ? html`<p class="warn" role="status">Stopped by a tripwire, the baseline is shown: ${tripped}</p>` : ""}<table><thead><tr><th>Arm<th>Rate, 95&nbsp;%<th class="n">Mean<th class="n">P(best)<th>Traffic<th class="n">Shown<th class="n">Rewards</tr></thead><tbody>${rows}${held ? heldRow(held) : ""}</tbody></table>${increments.length ? increments.map(gain) : html`<div class="gain"><p>No increment yet: it takes visits with consent, shown and held out.</p></div>`}</section>`;
 }
 
 function events({ repeated, dead_letters: dead, dead_events: inThem, refused, shards }) {
