@@ -114,7 +114,8 @@ test("a server brings its own actions, and what is learned of some is known of o
     events.push(exposure(receipt), ...(action?.startsWith("cheap") ? [reward(receipt)] : []));
   }
   for (let at = 0; at < events.length; at += 50) await send(events.slice(at, at + 50));
-  const learned = ({ slots }) => slots[0].arms.reduce((sum, { exposures }) => sum + exposures, 0) === 150;
+  // Earlier tests have counted some, too.
+  const learned = ({ slots }) => slots[0].arms.reduce((sum, { exposures }) => sum + exposures, 0) >= 150;
   const { snapshot } = await until(() => worker.must("GET", "status"), learned);
   await until(() => decide({ path: "/" }), (told) => told.snapshot === snapshot.version);
   const shown = await Promise.all(Array.from({ length: 40 }, (_, n) => ask(1_000 + n)));
