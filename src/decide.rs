@@ -102,7 +102,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
         let shadow = challenge.and_then(|challenger| {
             let eligible: Vec<usize> = positions(slot, |arm| is_eligible(arm));
-            let draw = Draw::new(seed, slot.id.as_str());
+            let draw = Draw::of_challenger(seed, slot.id.as_str());
             let pick = challenger.choose(&slot.options, &eligible, &draw, codes.as_ref())?;
             slot.arms.get(pick.arm).map(|arm| arm.id.clone())
         });
