@@ -128,7 +128,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
                     !slot.chooser.stands_for_actions(*at) && slot.arms.get(*at).is_some_and(is_eligible)
                 })
                 .collect();
-            let draw = Draw::new(seed, slot.id.as_str());
+            let draw = Draw::of_challenger(seed, slot.id.as_str());
             let pick = challenger.choose(&slot.options, &eligible, &draw, sight)?;
             slot.arms.get(pick.arm).map(|arm| arm.id.clone())
         });

@@ -272,7 +272,7 @@ impl Chooser {
     }
 
     fn choose_from(&self, prepared: &Prepared, draw: &Draw<'_>) -> Pick {
-        prepared.choose(draw.seed.unit, draw.view(&self.policy))
+        prepared.choose(draw.unit(), draw.view(&self.policy))
     }
 }
 
@@ -323,24 +323,54 @@ impl Scoring {
 pub struct Draw<'s> {
     seed: &'s Seed,
     slot: &'s str,
+    whose: Whose,
+}
+
+/// Whose choice is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Policy,
+    Challenger,
 }
 
 impl<'s> Draw<'s> {
     /// From the seed of the page and the name of the slot.
     #[must_use]
     pub const fn new(seed: &'s Seed, slot: &'s str) -> Self {
-        Self { seed, slot }
+        Self { seed, slot, whose: Whose::Policy }
+    }
+
+    /// The same for a challenger. What it draws has nothing to do with what the policy draws: else both would agree more often
+    /// than their shares say, and rows in which they do could not be weighed by the propensity of what was shown.
+    #[must_use]
+    pub const fn of_challenger(seed: &'s Seed, slot: &'s str) -> Self {
+        Self { seed, slot, whose: Whose::Challenger }
+    }
+
+    /// The unit of assignment.
+    fn unit(&self) -> u64 {
+        let unit = self.seed.unit;
+        match self.whose {
+            Whose::Policy => unit,
+            Whose::Challenger => {
+                hash(Purpose::Assign, &[&unit.to_le_bytes(), self.slot.as_bytes(), b"challenger"])
+            }
+        }
     }
 
     /// The number of this view, for a policy that draws anew at each.
     fn view(&self, policy: &Policy) -> u64 {
-        let draws = policy.is_per_view();
-        if draws { hash(Purpose::Draw, &[&self.seed.decision.0, self.slot.as_bytes()]) } else { 0 }
+        let (decision, slot) = (&self.seed.decision.0, self.slot.as_bytes());
+        match self.whose {
+            _ if !policy.is_per_view() => 0,
+            Whose::Policy => hash(Purpose::Draw, &[decision, slot]),
+            Whose::Challenger => hash(Purpose::Draw, &[decision, slot, b"challenger"]),
+        }
     }
 
     /// The unit in this slot alone: sticky draws of two slots must not be the same.
     fn own(&self) -> u64 {
-        hash(Purpose::Score, &[&self.seed.unit.to_le_bytes(), self.slot.as_bytes()])
+        hash(Purpose::Score, &[&self.unit().to_le_bytes(), self.slot.as_bytes()])
     }
 }
 

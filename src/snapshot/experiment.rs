@@ -159,9 +159,12 @@ fn policy(wire: &wire::Policy, arms: &[Arm], n_open: usize, at: &str) -> Item<Po
             )
         })?),
     };
+    // Whether a visitor has reached a cap, or an arm has faded, tells which arm they had. With an arm that is kept the next choice would follow from that,
+    // whatever propensity is logged: someone who has not reached it is one whose arm was another. New draws know nothing of old ones.
+    let depends_on_views = arms.iter().any(|arm| arm.cap.is_some() || arm.fading.is_some());
     let assignment = match wire.assignment {
-        wire::Assignment::Sticky => Assignment::Sticky,
-        wire::Assignment::PerView => Assignment::PerView,
+        wire::Assignment::Sticky if !depends_on_views => Assignment::Sticky,
+        _ => Assignment::PerView,
     };
     let kind = match (wire.kind, baseline) {
         // A contextual policy is Thompson sampling, too: where its scores come from is told apart elsewhere.
