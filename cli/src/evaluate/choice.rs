@@ -137,8 +137,11 @@ impl<'v, 'r> Choices<'v, 'r> {
                 bars.push(chart::Bar { name: name.into(), ends: [low.max(0.0), middle, high] });
                 warnings.extend(report.warnings.iter().map(|warning| format!("{name}: {warning}")));
             }
-            if earned.covered < 1.0 && self.life(arm) != (0, u64::MAX) {
-                notes.push(format!("{name}: of its own time, {} of the views", percent(earned.covered)));
+            if earned.covered < 1.0 {
+                let covered = percent(earned.covered);
+                notes.push(format!(
+                    "{name}: of {covered} of the views, those of its own time in which it could be chosen"
+                ));
             }
             let against = against.and_then(Result::ok).map(|found| triple(&found.difference));
             let more = [("views", json!(counts.get(arm))), ("less_most_shown", json!(against))];
@@ -154,7 +157,7 @@ impl<'v, 'r> Choices<'v, 'r> {
         let has_values = self.views.has_values();
         Part {
             key: "arms",
-            title: "Arms, had each been shown alone, per view",
+            title: "Arms, had each been shown alone, per view".into(),
             json: list.into(),
             heads: vec![
                 "arm",
@@ -237,7 +240,7 @@ impl<'v, 'r> Choices<'v, 'r> {
         notes.insert(0, "DR: doubly robust, by a model that was fitted without the visitor; its interval by resampling visitors".into());
         Ok(Part {
             key: "policies",
-            title: "What other policies would have earned, per view",
+            title: "What other policies would have earned, per view".into(),
             json: list.into(),
             heads: vec!["policy", "IPS", "SNIPS", "DR (95 %)", "effective visitors"],
             rows,

@@ -42,7 +42,7 @@ pub fn page(report: &Report) -> String {
 }
 
 fn section(part: &Part) -> String {
-    let mut out = format!("<section><h3>{}</h3>\n", escaped(part.title));
+    let mut out = format!("<section><h3>{}</h3>\n", escaped(&part.title));
     part.warnings
         .iter()
         .for_each(|warning| out += &format!("<p class=\"warning\">{}</p>\n", escaped(warning)));

@@ -10,7 +10,7 @@ pub struct Part {
     /// Its name in the answer for machines.
     pub key: &'static str,
     /// Its name for people.
-    pub title: &'static str,
+    pub title: String,
     /// Its numbers.
     pub json: Value,
     /// Heads of the columns.
@@ -27,9 +27,15 @@ pub struct Part {
 
 impl Part {
     /// A part without a finding, and why.
-    pub fn missing(key: &'static str, title: &'static str, why: &str) -> Self {
+    pub fn missing(key: &'static str, title: &str, why: &str) -> Self {
         let why = why.replace("; hint: ", ": ");
-        Self { key, title, json: json!({ "missing": why }), notes: vec![why], ..Self::default() }
+        Self {
+            key,
+            title: title.into(),
+            json: json!({ "missing": why }),
+            notes: vec![why],
+            ..Self::default()
+        }
     }
 
     /// As text.
@@ -61,6 +67,7 @@ pub fn figure(number: f64) -> String {
         _ if size >= 1.0 => 2,
         _ if size >= 0.1 => 3,
         _ if size >= 0.01 => 4,
+        _ if size >= 0.001 => 5,
         _ => 6,
     };
     format!("{number:.decimals$}")

@@ -69,14 +69,13 @@ impl Choices<'_, '_> {
                 };
             }
         };
-        notes.insert(
-            0,
-            format!(
-                "p = {}; a visitor who comes {} times on average counts as one draw",
-                chance(found.p_value),
+        notes.insert(0, format!("p = {}", chance(found.p_value)));
+        if design_effect > 1.05 {
+            notes.push(format!(
+                "who keeps an arm is one draw, however often they come: {} views of one draw count as one",
                 figure(design_effect)
-            ),
-        );
+            ));
+        }
         if found.p_value < FALSE_ALARMS {
             let ratio = |(arm, ratio): (&usize, &f64)| ((ratio - 1.0).abs(), self.views.name(*arm), *ratio);
             let worst = arms.keys().zip(&found.ratios).map(ratio).max_by(|a, b| a.0.total_cmp(&b.0));
@@ -103,7 +102,7 @@ impl Choices<'_, '_> {
         let rows = arms.iter().zip(&found.ratios);
         Part {
             key,
-            title,
+            title: title.into(),
             json: json!({
                 "p_value": found.p_value, "chi_square": found.chi_square, "degrees": found.degrees, "design_effect": design_effect,
                 "covered": covered, "holdout": holdout,
@@ -154,7 +153,7 @@ impl Choices<'_, '_> {
         }
         Part {
             key,
-            title,
+            title: title.into(),
             json: json!({
                 "best": regret.best.as_str(), "rewards": [regret.low, regret.estimate, regret.high], "views": regret.decisions,
                 "per_view": regret.estimate / n,

@@ -52,7 +52,7 @@ pub fn traffic(
     }
     let busy: u64 = by_day.values().filter(|n| **n > MOST_VIEWS).sum();
     let share = |n: u64| percent(n as f64 / total.max(1) as f64);
-    let mut rows = vec![vec![
+    let rows = vec![vec![
         total.to_string(),
         shown.to_string(),
         held_out.to_string(),
@@ -61,7 +61,6 @@ pub fn traffic(
         day(from),
         day(to),
     ]];
-    rows.retain(|row| !row.is_empty());
     let mut notes = Vec::new();
     if untouched > 0 {
         notes.push(format!(
@@ -99,7 +98,7 @@ pub fn traffic(
     }
     Part {
         key: "traffic",
-        title: "Traffic",
+        title: "Traffic".into(),
         json: json!({
             "views": total, "shown": shown, "held_out": held_out, "untouched": untouched, "shared": shared, "without_unit": nobodys,
             "visitors": visitors.len(), "from_millis": from, "to_millis": to, "days": views.n_days(), "of_the_last_day": young,

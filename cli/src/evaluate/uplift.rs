@@ -11,13 +11,12 @@ use edgeloom::measure::sample_ratio;
 use edgeloom::measure::uplift::{Conversions, RateUplift, ValueUplift, Values, rates, resampled};
 use edgeloom::measure::who::segments::Segments;
 use edgeloom::measure::{Estimate, Interval, Resampling};
+use edgeloom::seed::HOUR_MILLIS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Probability of seeing what is there, in plans.
 const POWER: f64 = 0.8;
-/// Most points of the difference over time.
-const MOST_PERIODS: u64 = 60;
 /// Most segments that are told one by one.
 const MOST_SEGMENTS: usize = 40;
 
@@ -183,7 +182,7 @@ pub fn increment(views: &Views<'_>, visitors: &BTreeMap<u64, Visitor>, seed: u64
     let (times, chart) = over_time(views);
     Part {
         key,
-        title,
+        title: title.into(),
         json: json!({
             "shown": side(0), "held_out": side(1), "on_both": sides.both,
             "rate": { "difference": ends(rate.difference_interval, rate.difference),
@@ -254,10 +253,14 @@ fn plan(sides: &Sides, rate: &RateUplift, views: &Views<'_>) -> (Value, Vec<Stri
 /// The difference at the end of each period, in numbers and drawn.
 fn over_time(views: &Views<'_>) -> (Vec<Value>, Option<String>) {
     let (from, to) = views.span();
-    let length = [3_600_000, 6 * 3_600_000, DAY_MILLIS, 7 * DAY_MILLIS, 28 * DAY_MILLIS, 364 * DAY_MILLIS]
-        .into_iter()
-        .find(|length| (to - from) / length < MOST_PERIODS)
-        .unwrap_or(to - from + 1);
+    let hours = match (to - from) / DAY_MILLIS {
+        0..2 => 1,
+        2..6 => 6,
+        6..60 => 24,
+        60..400 => 7 * 24,
+        _ => 28 * 24,
+    };
+    let length = hours * HOUR_MILLIS;
     let (mut all, mut values, mut points): (BTreeMap<u64, Visitor>, Vec<Value>, Vec<chart::Over>) =
         Default::default();
     let own: Vec<&View<'_>> = views.own().collect();
@@ -302,7 +305,7 @@ pub fn segments(
     by: &str,
     segment: &dyn Fn(&View<'_>) -> Option<String>,
 ) -> Part {
-    let (key, title) = ("segments", "By segment");
+    let (key, title) = ("segments", format!("By {by}, per visitor"));
     let (mut rates, mut values, mut left_out) = (Segments::default(), Segments::default(), 0_u64);
     for visitor in visitors.values() {
         let first = visitor.rows.first().and_then(|place| views.all.get(*place));
@@ -315,7 +318,7 @@ pub fn segments(
     }
     let found = match rates.uplifts(LEVEL) {
         Ok(found) => found,
-        Err(error) => return Part::missing(key, title, &format!("by {by}: {error}")),
+        Err(error) => return Part::missing(key, &title, &error.to_string()),
     };
     let worth = values.uplifts(LEVEL).ok().filter(|_| views.has_values());
     let of_value = |name: &str| {

@@ -99,7 +99,7 @@ pub fn drift(views: &Views<'_>, columns: &Columns, more: &[(String, Vec<Option<S
     ));
     Part {
         key: "drift",
-        title: "Has the world changed?",
+        title: "Has the world changed?".into(),
         json: json!({ "days": days.len(), "rates": rates, "mix": mix }),
         heads: vec!["what", "in all", "change", "how sure"],
         rows,
@@ -218,7 +218,7 @@ pub fn calibration(views: &Views<'_>, rows: &[&View<'_>]) -> Part {
     };
     Part {
         key,
-        title,
+        title: title.into(),
         json: json!({
             "tenths": reliability.tenths.iter().zip(&points).map(|(tenth, (_, observed))| json!({
                 "views": tenth.tally.exposures, "rewards": tenth.tally.rewards, "predicted": tenth.predicted, "observed": observed,

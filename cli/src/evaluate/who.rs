@@ -149,7 +149,7 @@ pub fn who(views: &Views<'_>, visitors: &BTreeMap<u64, Visitor>, terms: Terms) -
         thinned(&x.1.curve(Curve::Uplift)).map(|(k, gain)| (k / n, 100.0 * gain / n)).collect();
     Part {
         key,
-        title,
+        title: title.into(),
         json: json!({ "visitors": rows.len(), "t_learner": told_of(&t.1), "x_learner": told_of(&x.1), "worth": worth, "cost": terms.cost, "profit": paid }),
         heads: vec!["learner", "Qini", "AUUC", "over chance", "uplift in the better half"],
         rows: vec![line("T-learner", &t.1), line("X-learner", &x.1)],

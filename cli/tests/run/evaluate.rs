@@ -88,7 +88,7 @@ fn a_log_tells_the_increment_and_what_other_policies_would_have_earned() {
     let told = slot["drift"]["rates"].as_array().unwrap();
     assert!(told.iter().all(|rate| rate["alarm"]["is_up"] == json!(false)), "{told:?}");
     assert_eq!(slot["calibration"]["is_off"], json!(true));
-    assert_eq!(slot["increment"]["over_time"].as_array().unwrap().len(), 10);
+    assert_eq!(slot["increment"]["over_time"].as_array().unwrap().len(), 11);
     assert!(slot["who"]["missing"].as_str().unwrap().contains("no features"));
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(
@@ -140,6 +140,15 @@ fn a_plan_says_how_many_and_how_long() {
     assert_eq!((&found["visitors"], &found["days"]), (&json!(175_955), &json!(15)));
     let ran = run(&arguments, &[], &folder);
     assert!(ran.out.contains("become 0.055") && ran.out.contains("held out      17596"), "{}", ran.out);
+    // The other way round, and by value: (z₀.₉₇₅ + z₀.₈)²·σ²/(h(1 − h)·δ²).
+    let by_value = ["--visitors", "175955", "--value", "2.5", "--value-sd", "12", "--json"];
+    let found = run(&[&arguments[..], &by_value].concat(), &[], &folder).json();
+    assert!((found["smallest_lift"].as_f64().unwrap() - 0.1).abs() < 1e-5, "{found}");
+    let (z, ratio) = (1.959_964 + 0.841_621, 12.0 / 0.25);
+    let visitors = found["value"]["visitors"].as_f64().unwrap();
+    assert!((visitors - z * z * ratio * ratio / 0.09).abs() < 2.0, "{found}");
+    let ran = run(&[&arguments[..], &by_value[..6]].concat(), &[], &folder);
+    assert!(ran.out.contains("175955 visitors show a lift of the rate from 10.00 % on"), "{}", ran.out);
     assert_eq!(run(&["power", "--rate", "5", "--lift", "0.1"], &[], &folder).code, 2);
 }
 
@@ -263,48 +272,59 @@ fn features_tell_whom_it_helps_and_what_another_configuration_would_have_earned(
     }
 }
 
-#[test]
-fn views_without_a_choice_and_arms_that_came_later_are_compared_with_their_own_time() {
-    let folder = folder("evaluate-open");
-    let mut generator = Generator::new(3);
+/// 20,000 visitors, of whom every third can get a alone and would never buy; c comes in the second half, when everything is twice as
+/// good.
+fn partly_open(names_candidates: bool) -> String {
+    let mut generator = Generator::new(4);
     let mut text = String::new();
     for n in 0..20_000_u64 {
-        // Every third visitor can get a alone; c comes in the second half, when everything is twice as good.
         let late = n >= 10_000;
-        let arms: &[&str] = if n % 3 == 0 {
-            &["a"]
-        } else if late {
-            &["a", "b", "c"]
-        } else {
-            &["a", "b"]
+        let arms: &[&str] = match (n % 3, late) {
+            (0, _) => &["a"],
+            (_, false) => &["a", "b"],
+            (_, true) => &["a", "b", "c"],
         };
         let arm = arms[((generator.unit() * arms.len() as f64) as usize).min(arms.len() - 1)];
-        // Who can get a alone would never buy: counted in, a would seem worse than it is.
         let rate = if n % 3 == 0 { 0.0 } else { 0.1 } * if late { 2.0 } else { 1.0 };
         let mut row = json!({
             "row": format!("{n:x}"), "time_millis": 1_790_000_000_000 + n * 60_000, "slot": "hero", "arm": arm,
             "propensity": 1.0 / arms.len() as f64, "unit": format!("{n:x}"),
         });
+        if names_candidates {
+            row["candidates"] = json!(arms);
+        }
         if generator.unit() < rate {
             row["rewards"] = json!({ "order": { "n": 1 } });
         }
         writeln!(text, "{row}").unwrap();
     }
-    fs::write(folder.join("log.ndjson"), text).unwrap();
-    let ran = run(&["evaluate", "log.ndjson", "--json"], &[], &folder);
-    let slot = ran.json()["slots"][0].clone();
-    let arm = |name: &str| {
-        let arms = slot["arms"].as_array().unwrap();
-        arms.iter().find(|arm| arm["policy"] == format!("always {name}")).unwrap().clone()
-    };
-    assert!(within(&arm("a")["snips"], 0.15) && within(&arm("b")["snips"], 0.15), "{slot}");
-    assert!(within(&arm("c")["snips"], 0.2) && (arm("c")["covered"].as_f64().unwrap() - 0.5).abs() < 0.02);
-    for name in ["b", "c"] {
-        let over = &arm(name)["less_most_shown"];
-        assert!(over.is_null() || within(over, 0.0), "{name}: {over}");
+    text
+}
+
+#[test]
+fn arms_that_are_not_open_to_everybody_are_compared_where_they_are() {
+    let folder = folder("evaluate-open");
+    for names_candidates in [false, true] {
+        fs::write(folder.join("log.ndjson"), partly_open(names_candidates)).unwrap();
+        let ran = run(&["evaluate", "log.ndjson", "--json"], &[], &folder);
+        let slot = ran.json()["slots"][0].clone();
+        let arm = |name: &str| {
+            let arms = slot["arms"].as_array().unwrap();
+            arms.iter().find(|arm| arm["policy"] == format!("always {name}")).unwrap().clone()
+        };
+        // Where nobody noted who could choose, a is compared among those who had a choice; else it is told of everybody.
+        let a = if names_candidates { 0.1 } else { 0.15 };
+        assert!(within(&arm("a")["snips"], a) && within(&arm("b")["snips"], 0.15), "{slot}");
+        assert!(within(&arm("c")["snips"], 0.2), "{slot}");
+        let covered = if names_candidates { 1.0 / 3.0 } else { 0.5 };
+        assert!((arm("c")["covered"].as_f64().unwrap() - covered).abs() < 0.02, "{}", arm("c"));
+        let over: Vec<Value> = ["a", "b", "c"].map(|name| arm(name)["less_most_shown"].clone()).to_vec();
+        let known: Vec<&Value> = over.iter().filter(|over| !over.is_null()).collect();
+        assert!(known.len() == 2 && known.iter().all(|over| within(over, 0.0)), "{over:?}");
+        assert!(slot["sample_ratio"]["p_value"].as_f64().unwrap() > 0.001, "{}", slot["sample_ratio"]);
+        let warned = slot["warnings"].to_string().contains("had one arm to choose from");
+        assert_eq!(warned, !names_candidates, "{}", slot["warnings"]);
     }
-    assert!(slot["sample_ratio"]["p_value"].as_f64().unwrap() > 0.001, "{}", slot["sample_ratio"]);
-    assert!(slot["warnings"].to_string().contains("had one arm to choose from"), "{}", slot["warnings"]);
 }
 
 /// The lines of a gzipped CSV file beside the reference data, without its head; `None` where there is no ../shared.
