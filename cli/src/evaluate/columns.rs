@@ -170,3 +170,31 @@ fn of_numbers(views: &Views<'_>, number: &dyn Fn(&View<'_>) -> Option<f64>) -> V
     };
     numbers.iter().map(kind).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_have_the_names_and_words_of_their_features() {
+        let feature = |name: &str, kind| Feature { name: name.into(), kind };
+        let words = ["phone", "desktop"].map(String::from).to_vec();
+        let columns = Columns {
+            list: vec![
+                feature("hour", FeatureKind::Number { mean: 12.0, scale: 6.0 }),
+                feature("device", FeatureKind::OneOf(words)),
+                feature("campaign", FeatureKind::Hashed { columns: 2 }),
+                feature("member", FeatureKind::Boolean),
+            ],
+        };
+        let names: Vec<String> = (1..8).map(|column| columns.name(column)).collect();
+        assert_eq!(
+            names,
+            ["hour", "device=phone", "device=desktop", "campaign#0", "campaign#1", "member", "x[7]"]
+        );
+        let kind = |at: usize, x: &[f64]| told(&columns.list[at].kind, x);
+        assert_eq!([kind(0, &[0.5]), kind(0, &[-0.5])], ["12 or more", "below 12"]);
+        assert_eq!([kind(1, &[0.0, 1.0]), kind(1, &[0.0, 0.0])], ["desktop", "(other)"]);
+        assert_eq!([kind(3, &[0.5]), kind(3, &[-0.5]), kind(3, &[0.0])], ["yes", "no", "(unknown)"]);
+    }
+}

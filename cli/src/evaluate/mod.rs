@@ -24,6 +24,7 @@ mod who;
 use crate::problem::Stop;
 use choice::Choices;
 use columns::Columns;
+use edgeloom::snapshot::DEFAULT_HOLDOUT;
 use edgeloom::snapshot::wire::Config;
 use part::Part;
 use policy::Policy;
@@ -171,13 +172,11 @@ fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, S
     Ok(parts)
 }
 
-/// Share of visitors that a configuration holds out of a slot; `None` where two holdouts overlap.
+/// Share of visitors that a configuration holds out of a slot; `None` where the slot has a holdout of its own beside the site's.
 fn holdout(config: &Config, slot: &str) -> Option<f64> {
     let own = config.slots.iter().find(|of| of.id == slot)?;
-    match (&config.holdout, &own.holdout) {
-        (Some(holdout), None) | (None, Some(holdout)) => Some(holdout.share).filter(|share| *share > 0.0),
-        _ => None,
-    }
+    let share = config.holdout.as_ref().map_or(DEFAULT_HOLDOUT, |holdout| holdout.share);
+    (own.holdout.is_none() && share > 0.0 && share < 1.0).then_some(share)
 }
 
 /// What showing costs, and what is earned of a value.

@@ -9,6 +9,11 @@ use edgeloom::seed::{Purpose, hash};
 /// Parts of the log: what is expected of a visitor is fitted without the visitor's part.
 const FOLDS: u64 = 5;
 
+/// Parts of [`MAX_WEIGHT`] that a row can have at most.
+const MOST_PARTS: f64 = 4_096.0;
+/// Least propensity that rows are weighed by here.
+const LEAST: f64 = 1e-9;
+
 /// Sums of one arm.
 #[derive(Debug, Clone)]
 struct Sums {
@@ -30,7 +35,8 @@ impl Sums {
             self.means[1] += w * reward;
             let (Some(moments), Some(x), true) = (&mut self.moments, x, n > 0) else { continue };
             let x = FeatureVector::new(x);
-            // In parts that the sums can take.
+            // In parts that the sums can take; who had next to no chance does not outweigh a million others.
+            let w = w.min(MOST_PARTS * MAX_WEIGHT);
             let parts = (w / MAX_WEIGHT).ceil().max(1.0);
             for _ in 0..parts as u64 {
                 let _ = moments.add(&x, reward, w / parts);
@@ -99,7 +105,7 @@ impl<'r> Model<'r> {
                     view,
                     set.and_then(|set| features(view.row, set)),
                     metric,
-                    1.0 / view.row.propensity,
+                    1.0 / view.row.propensity.max(LEAST),
                 );
             }
         }

@@ -119,6 +119,12 @@ pub fn chance(p: f64) -> String {
     }
 }
 
+/// The same after its name, as in "p = 0.2" and "p < 0.001".
+pub fn is(p: f64) -> String {
+    let told = chance(p);
+    if told.starts_with(['<', '>']) { told } else { format!("= {told}") }
+}
+
 /// A count with its noun.
 pub fn count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
@@ -136,5 +142,6 @@ mod tests {
             (points(0.012), percent(0.5), chance(1.0)),
             ("+1.20".into(), "50.0 %".into(), "> 0.999".into())
         );
+        assert_eq!([0.5, 0.0].map(is), ["= 0.500", "< 0.001"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether arms were shown as often as their propensities say, and what choosing between them has cost.
 
 use super::choice::Choices;
-use super::part::{Part, chance, count, figure, percent, points, signed, with};
+use super::part::{Part, count, figure, is, percent, points, signed, with};
 use super::views::{LEVEL, Metric};
 use edgeloom::id::ArmId;
 use edgeloom::measure::buckets::Tally;
@@ -17,11 +17,7 @@ impl Choices<'_, '_> {
     /// Whether arms were shown as often as the log says, in the time in which all of them were there.
     pub fn sample_ratio(&self, holdout: Option<(f64, f64, f64)>) -> Part {
         let (key, title) = ("sample_ratio", "Were arms shown as often as their propensities say?");
-        // Only arms that could be chosen in the same decisions can be compared.
-        let mut sets: BTreeMap<usize, u64> = BTreeMap::new();
-        self.rows.iter().for_each(|view| *sets.entry(view.set).or_default() += view.exposures());
-        let set =
-            sets.iter().max_by_key(|(set, n)| (**n, std::cmp::Reverse(**set))).map_or(0, |(set, _)| *set);
+        let set = self.views.usual_set(&self.rows);
         let lives = (0..self.views.arms.len()).map(|arm| self.life(arm));
         let life = lives.fold((0, u64::MAX), |(from, to), life| (from.max(life.0), to.min(life.1)));
         let mut arms: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
@@ -45,10 +41,10 @@ impl Choices<'_, '_> {
         let (mut notes, mut warnings) = (Vec::new(), Vec::new());
         if let Some((configured, share, p)) = holdout {
             notes.push(format!(
-                "held out: {} of the visitors, {} configured, p = {}",
+                "held out: {} of the visitors, {} configured, p {}",
                 percent(share),
                 percent(configured),
-                chance(p)
+                is(p)
             ));
             if p < FALSE_ALARMS {
                 warnings.push("the holdout has not the share that is configured: it was changed meanwhile, or one side's events are lost".into());
@@ -69,7 +65,7 @@ impl Choices<'_, '_> {
                 };
             }
         };
-        notes.insert(0, format!("p = {}", chance(found.p_value)));
+        notes.insert(0, format!("p {}", is(found.p_value)));
         if design_effect > 1.05 {
             notes.push(format!(
                 "who keeps an arm is one draw, however often they come: {} views of one draw count as one",
@@ -124,7 +120,8 @@ impl Choices<'_, '_> {
     pub fn regret(&self) -> Part {
         let (key, title) = ("regret", "Regret, against the best arm in hindsight");
         let mut log = RegretLog::default();
-        for view in &self.rows {
+        let set = self.views.usual_set(&self.rows);
+        for view in self.rows.iter().filter(|view| view.set == set) {
             let Some(arm) = view.arm.and_then(|arm| ArmId::new(self.views.name(arm)).ok()) else { continue };
             let tally = Tally { exposures: view.exposures(), rewards: u64::from(view.n) };
             let _ = log.add(view.day, &arm, view.row.propensity, tally);
@@ -148,6 +145,10 @@ impl Choices<'_, '_> {
             true => "a part of it is what finding that out has cost".into(),
             false => "as far as this log can tell, choosing may have cost nothing".to_string(),
         });
+        let covered = n / Self::exposures(&mut self.rows.iter()).max(1) as f64;
+        if covered < 1.0 {
+            notes.push(format!("of {} of the views, those with the same candidates", percent(covered)));
+        }
         if !late.is_empty() {
             notes.push(format!("not there all the time, and so seeming worse here: {}", late.join(", ")));
         }

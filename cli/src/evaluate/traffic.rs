@@ -45,7 +45,7 @@ pub fn traffic(
     let shared = sum(&|view| view.row.shared);
     let nobodys = sum(&|view| !view.row.shared && view.row.unit.is_none());
     let (from, to) = views.span();
-    let young = sum(&|view| view.row.time_millis + DAY_MILLIS > to);
+    let young = sum(&|view| view.row.time_millis.saturating_add(DAY_MILLIS) > to);
     let mut by_day: BTreeMap<(u64, u64), u64> = BTreeMap::new();
     for view in views.all.iter().filter(|view| !view.row.shared) {
         *by_day.entry((view.unit, view.day)).or_default() += view.exposures();

@@ -388,3 +388,30 @@ pub fn segments(
         ..Part::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::rows::LogRow;
+
+    #[test]
+    fn who_was_on_both_sides_is_on_neither_and_who_came_twice_is_one() {
+        let row = |row: &str, unit: &str, held_out: bool, n: u32| {
+            let rewards = json!({ "order": { "n": n, "value": 5.0 } });
+            let row = json!({ "row": row, "slot": "hero", "arm": "a", "propensity": 0.5, "unit": unit, "held_out": held_out,
+                "rewards": if n > 0 { rewards } else { json!({}) } });
+            serde_json::from_value::<LogRow>(row).unwrap()
+        };
+        let rows = [
+            row("1", "moved", false, 1),
+            row("2", "moved", true, 0),
+            row("3", "twice", false, 0),
+            row("4", "twice", false, 1),
+            row("5", "once", true, 0),
+        ];
+        let views = Views::new("hero", "order", &rows.iter().collect::<Vec<_>>());
+        let sides = Sides::of(visitors(&views).values());
+        assert_eq!((sides.counts, sides.both), ([(1, 1), (1, 0)], 1));
+        assert_eq!(sides.means(), [5.0, 0.0]);
+    }
+}

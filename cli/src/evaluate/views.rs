@@ -121,6 +121,18 @@ impl<'r> Views<'r> {
         if some.is_empty() { self.shown().collect() } else { some }
     }
 
+    /// The set of candidates with the most views among those that leave a choice: only arms that could be chosen in the same
+    /// decisions can be compared all at once.
+    pub fn usual_set(&self, rows: &[&View<'_>]) -> usize {
+        let mut sets: BTreeMap<usize, u64> = BTreeMap::new();
+        let has_choice = |set: usize| self.sets.get(set).is_some_and(|arms| set == 0 || arms.len() > 1);
+        for view in rows.iter().filter(|view| has_choice(view.set)) {
+            *sets.entry(view.set).or_default() += view.exposures();
+        }
+        let most = sets.iter().max_by_key(|(set, n)| (**n, std::cmp::Reverse(**set)));
+        most.map_or(0, |(set, _)| *set)
+    }
+
     /// Rows that tell of visitors with consent, on one of the two sides that are compared.
     pub fn own(&self) -> impl Iterator<Item = &View<'r>> {
         self.all.iter().filter(|view| !view.row.shared && view.row.arm.is_some())
@@ -128,7 +140,9 @@ impl<'r> Views<'r> {
 
     /// Whether values say more than that there was a reward.
     pub fn has_values(&self) -> bool {
-        self.all.iter().any(|view| (view.value - f64::from(view.n)).abs() > 1e-9)
+        let rewarded = || self.all.iter().filter(|view| view.n > 0);
+        rewarded().any(|view| view.value != 0.0)
+            && rewarded().any(|view| (view.value - f64::from(view.n)).abs() > 1e-9)
     }
 
     /// Time of the first and of the last row, milliseconds since the epoch.

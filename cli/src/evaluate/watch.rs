@@ -3,7 +3,7 @@
 use super::chart;
 use super::columns::Columns;
 use super::model::day_by_day;
-use super::part::{Part, chance, count, figure, percent};
+use super::part::{Part, count, figure, is, percent};
 use super::views::{DAY_MILLIS, View, Views, features};
 use crate::table::day;
 use edgeloom::bandit::BetaPosterior;
@@ -67,7 +67,7 @@ pub fn drift(views: &Views<'_>, columns: &Columns, more: &[(String, Vec<Option<S
             format!("rate of {name}"),
             share(buckets.total()),
             verdict.into(),
-            change.map_or(String::new(), |change| format!("changed with P = {}", chance(change.probability))),
+            change.map_or(String::new(), |change| format!("P(changed) {}", is(change.probability))),
         ]);
     }
     let (mix, moved) = mix(views, columns, more);

@@ -136,6 +136,10 @@ pub fn who(views: &Views<'_>, visitors: &BTreeMap<u64, Visitor>, terms: Terms) -
             }
             Err(error) => notes.push(format!("what it would earn: {error}")),
         }
+    } else {
+        notes.push(
+            "a success earns nothing or less here, so there is nobody whom showing it to would pay".into(),
+        );
     }
     if terms.cost == 0.0 {
         notes.push("showing is taken to cost nothing; --cost says what a view costs".into());

@@ -103,7 +103,6 @@ fn a_log_tells_the_increment_and_what_other_policies_would_have_earned() {
     for part in ["== hero for order ==", "a tenth more would show with"] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
-    assert_eq!(run(&arguments, &[], &folder).out, ran.out);
 }
 
 #[test]
@@ -258,7 +257,7 @@ fn features_tell_whom_it_helps_and_what_another_configuration_would_have_earned(
     assert!(within(&profit["over_everybody"], 0.1) && within(&profit["nobody"], 1.0), "{profit}");
     // Nothing has changed, nothing is lost, and expectations come true.
     assert_eq!(slot["warnings"], json!([]), "{}", slot["warnings"]);
-    assert_eq!(slot["calibration"]["is_off"], json!(false));
+    assert_eq!(slot["calibration"]["is_off"], json!(false), "{}", slot["calibration"]);
     let mix = slot["drift"]["mix"].as_array().unwrap();
     assert!(
         mix.iter().any(|mix| mix["of"] == "device=phone") && mix.iter().all(|mix| mix["is_drift"] == false),
@@ -318,6 +317,7 @@ fn arms_that_are_not_open_to_everybody_are_compared_where_they_are() {
         assert!(within(&arm("c")["snips"], 0.2), "{slot}");
         let covered = if names_candidates { 1.0 / 3.0 } else { 0.5 };
         assert!((arm("c")["covered"].as_f64().unwrap() - covered).abs() < 0.02, "{}", arm("c"));
+        assert_eq!(slot["arms"][0]["value"], Value::Null);
         let over: Vec<Value> = ["a", "b", "c"].map(|name| arm(name)["less_most_shown"].clone()).to_vec();
         let known: Vec<&Value> = over.iter().filter(|over| !over.is_null()).collect();
         assert!(known.len() == 2 && known.iter().all(|over| within(over, 0.0)), "{over:?}");
