@@ -3,14 +3,14 @@
 
 use super::chart;
 use super::model::Model;
-use super::part::{Part, count, figure, percent, points, told, triple, with};
+use super::part::{Part, count, few, figure, percent, points, told, triple, with};
 use super::policy::{Policy, Ready};
 use super::uplift::resampling;
 use super::views::{DAY_MILLIS, LEVEL, Metric, View, Views};
 use crate::problem::Stop;
 use edgeloom::measure::Resampling;
 use edgeloom::measure::arms::{Comparison, Exposed, Shown, Terms, weighted};
-use edgeloom::measure::off_policy::{self, Prediction, Report, Settings, evaluate};
+use edgeloom::measure::off_policy::{self, OffPolicyError, Prediction, Report, Settings, Warning, evaluate};
 use serde_json::{Value, json};
 
 /// Views of arms that can be compared.
@@ -85,8 +85,12 @@ impl<'v, 'r> Choices<'v, 'r> {
                     prediction,
                 }));
             }
-            evaluate(&weighed, &settings(weighed.len()))
-                .map_err(|error| error.to_string().replace("; hint: ", ": "))
+            evaluate(&weighed, &settings(weighed.len())).map_err(|error| match error {
+                OffPolicyError::TooThin { found, least } => {
+                    format!("too little to tell: {} effective visitors, {least} needed", figure(found))
+                }
+                other => other.to_string().replace("; hint: ", ": "),
+            })
         };
         let [rate, value] = &self.models;
         Earned {
@@ -105,6 +109,7 @@ impl<'v, 'r> Choices<'v, 'r> {
         let most = order.first().copied();
         let (mut rows, mut list, mut bars, mut notes, mut warnings) =
             (vec![], vec![], vec![], vec![], vec![]);
+        let rewarded = |arm: usize| self.rows.iter().any(|view| view.arm == Some(arm) && view.n > 0);
         for arm in order {
             let name = self.views.name(arm);
             let settings =
@@ -112,17 +117,19 @@ impl<'v, 'r> Choices<'v, 'r> {
             let earned = self.earned(&Ready::Arm(arm), &settings);
             let against = most.filter(|most| *most != arm).map(|most| self.against(arm, most));
             let difference = match &against {
-                Some(Ok(found)) => told(&found.difference, points),
-                Some(Err(_)) => "too few to tell".into(),
+                Some(Ok(found)) if rewarded(arm) => told(&found.difference, points),
+                Some(_) => "too little to tell".into(),
                 None => String::new(),
             };
+            // Without any reward an interval would have no width.
             let (rate, units) = match &earned.rate {
+                Ok(report) if !rewarded(arm) => ("none yet".into(), figure(report.effective_units)),
                 Ok(report) => (told(&report.snips, percent), figure(report.effective_units)),
                 Err(why) => (format!("- {why}"), String::new()),
             };
             let value = match earned.value.as_ref().and_then(|value| value.as_ref().ok()) {
-                Some(report) => told(&report.snips, figure),
-                None => String::new(),
+                Some(report) if rewarded(arm) => told(&report.snips, figure),
+                _ => String::new(),
             };
             rows.push(vec![
                 name.into(),
@@ -134,8 +141,12 @@ impl<'v, 'r> Choices<'v, 'r> {
             ]);
             if let Ok(report) = &earned.rate {
                 let [low, middle, high] = triple(&report.snips);
-                bars.push(chart::Bar { name: name.into(), ends: [low.max(0.0), middle, high] });
-                warnings.extend(report.warnings.iter().map(|warning| format!("{name}: {warning}")));
+                if rewarded(arm) {
+                    bars.push(chart::Bar { name: name.into(), ends: [low.max(0.0), middle, high] });
+                }
+                // One arm alone has little in common with all of them, and nothing is wrong with that.
+                let told = report.warnings.iter().filter(|of| !matches!(of, Warning::LittleOverlap { .. }));
+                warnings.extend(told.map(|warning| format!("{name}: {warning}")));
             }
             if earned.covered < 1.0 {
                 let covered = percent(earned.covered);
@@ -147,6 +158,7 @@ impl<'v, 'r> Choices<'v, 'r> {
             let more = [("views", json!(counts.get(arm))), ("less_most_shown", json!(against))];
             list.push(with(json_of(&format!("always {name}"), &earned), more));
         }
+        let (mut notes, mut warnings) = (few(notes), few(warnings));
         if self.left_out > 0 {
             warnings.push(format!(
                 "{} had one arm to choose from (propensity 1) and are left out here: who can't get an arm says nothing of it",

@@ -46,9 +46,10 @@ fn section(part: &Part) -> String {
     part.warnings
         .iter()
         .for_each(|warning| out += &format!("<p class=\"warning\">{}</p>\n", escaped(warning)));
-    if !part.rows.is_empty() {
+    let (shown, more) = part.shown_rows();
+    if !shown.is_empty() {
         let heads: String = part.heads.iter().map(|head| format!("<th>{}</th>", escaped(head))).collect();
-        let rows: String = part.rows.iter().map(|row| line(part, row)).collect();
+        let rows: String = shown.iter().map(|row| line(part, row)).collect();
         out += &format!(
             "<div class=\"scroll\"><table><thead><tr>{heads}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n"
         );
@@ -56,7 +57,7 @@ fn section(part: &Part) -> String {
     for (svg, what) in &part.charts {
         out += &format!("<figure>{svg}<figcaption>{}</figcaption></figure>\n", escaped(what));
     }
-    part.notes.iter().for_each(|note| out += &format!("<p>{}</p>\n", escaped(note)));
+    more.iter().chain(&part.notes).for_each(|note| out += &format!("<p>{}</p>\n", escaped(note)));
     out + "</section>\n"
 }
 

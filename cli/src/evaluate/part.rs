@@ -4,6 +4,11 @@ use crate::table::columns;
 use edgeloom::measure::{Estimate, Interval};
 use serde_json::{Value, json};
 
+/// Most lines of a table for people; machines get all.
+const MOST_ROWS: usize = 30;
+/// Most remarks of one kind.
+const MOST_REMARKS: usize = 5;
+
 /// One finding.
 #[derive(Debug, Default)]
 pub struct Part {
@@ -38,12 +43,19 @@ impl Part {
         }
     }
 
+    /// The lines that people see, and what is said of the others.
+    pub fn shown_rows(&self) -> (&[Vec<String>], Option<String>) {
+        let (shown, more) = self.rows.split_at(self.rows.len().min(MOST_ROWS));
+        (shown, (!more.is_empty()).then(|| format!("{} more in --json", more.len())))
+    }
+
     /// As text.
     pub fn text(&self) -> String {
         let heads: Vec<String> = self.heads.iter().map(ToString::to_string).collect();
-        let lines: Vec<_> = std::iter::once(heads).chain(self.rows.iter().cloned()).collect();
+        let (shown, more) = self.shown_rows();
+        let lines: Vec<_> = std::iter::once(heads).chain(shown.iter().cloned()).collect();
         let table = if self.rows.is_empty() { String::new() } else { columns(&lines) };
-        let notes: String = self.notes.iter().map(|note| format!("{note}\n")).collect();
+        let notes: String = more.iter().chain(&self.notes).map(|note| format!("{note}\n")).collect();
         let warnings: String = self.warnings.iter().map(|warning| format!("! {warning}\n")).collect();
         format!("{}\n{table}{notes}{warnings}", self.title)
     }
@@ -55,6 +67,14 @@ pub fn with(mut object: Value, more: impl IntoIterator<Item = (&'static str, Val
         fields.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));
     }
     object
+}
+
+/// The first of some remarks, and how many there are beside them.
+pub fn few(mut remarks: Vec<String>) -> Vec<String> {
+    let more = remarks.len().saturating_sub(MOST_REMARKS);
+    remarks.truncate(MOST_REMARKS);
+    remarks.extend((more > 0).then(|| format!("… and {more} more like these, in --json")));
+    remarks
 }
 
 /// A number with three digits or so that matter.

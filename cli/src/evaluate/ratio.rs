@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Chance of a false alarm: people look at the test again and again.
 const FALSE_ALARMS: f64 = 0.001;
+/// Least effective views of an arm that is tested.
+const LEAST_EFFECTIVE: f64 = 30.0;
 
 impl Choices<'_, '_> {
     /// Whether arms were shown as often as the log says, in the time in which all of them were there.
@@ -33,7 +35,13 @@ impl Choices<'_, '_> {
             }
         }
         let n_arms = arms.len();
-        arms.retain(|_, list| list.len() as u64 >= LEAST_EXPOSURES);
+        // (Σ1/p)²/Σ1/p²: where one view weighs as much as all the others, the sum is no normal variable.
+        let effective = |list: &[f64]| {
+            let (sum, squares) =
+                list.iter().fold((0.0, 0.0), |(sum, squares), p| (sum + 1.0 / p, squares + 1.0 / (p * p)));
+            sum * sum / squares
+        };
+        arms.retain(|_, list| list.len() as u64 >= LEAST_EXPOSURES && effective(list) >= LEAST_EFFECTIVE);
         let sides: Vec<Side> =
             arms.values().map(|list| Side::of_propensities(list.iter().copied())).collect();
         let n = draws.values().sum::<u64>().max(1) as f64;
@@ -83,10 +91,7 @@ impl Choices<'_, '_> {
             ));
         }
         if n_arms > arms.len() {
-            notes.push(format!(
-                "{} with too few views are left out",
-                count((n_arms - arms.len()) as u64, "arm")
-            ));
+            notes.push(format!("left out for too few views: {}", count((n_arms - arms.len()) as u64, "arm")));
         }
         let covered = n / Self::exposures(&mut self.rows.iter()).max(1) as f64;
         if covered < 1.0 {
@@ -95,7 +100,8 @@ impl Choices<'_, '_> {
                 percent(covered)
             ));
         }
-        let rows = arms.iter().zip(&found.ratios);
+        let mut rows: Vec<_> = arms.iter().zip(&found.ratios).collect();
+        rows.sort_by(|a, b| (b.1 - 1.0).abs().total_cmp(&(a.1 - 1.0).abs()));
         Part {
             key,
             title: title.into(),
@@ -106,6 +112,7 @@ impl Choices<'_, '_> {
             }),
             heads: vec!["arm", "views", "of what was expected"],
             rows: rows
+                .into_iter()
                 .map(|((arm, list), ratio)| {
                     vec![self.views.name(*arm).into(), list.len().to_string(), percent(*ratio)]
                 })

@@ -106,7 +106,10 @@ pub fn read(files: &[PathBuf]) -> Result<Log, Stop> {
     }
     if log.bad as f64 > MOST_BAD * n_lines as f64 {
         let message = format!("{} of {n_lines} lines can't be read:\n  {}", log.bad, log.told.join("\n  "));
-        return Err(Stop::new(message, "is this a log as `edgeloom log` brings it?"));
+        return Err(Stop::new(
+            message,
+            "is this a log as `edgeloom log` brings it? `edgeloom schema --log` says what a line is",
+        ));
     }
     if log.rows.is_empty() {
         return Err(Stop::new("the log holds no row", "bring one with `edgeloom log FILE`"));
@@ -158,7 +161,7 @@ fn parse(line: &[u8]) -> Result<LogRow, String> {
     if line.len() > MAX_LINE_BYTES {
         return Err(format!("{} bytes; hint: {MAX_LINE_BYTES} at most", line.len()));
     }
-    let row: LogRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let row: LogRow = serde_json::from_slice(line.trim_ascii()).map_err(|error| wrong(&error))?;
     if row.row.is_empty() || row.slot.is_empty() {
         return Err("`row` or `slot` is empty; hint: each row and each slot has a name".into());
     }
@@ -184,6 +187,13 @@ fn parse(line: &[u8]) -> Result<LogRow, String> {
     Ok(row)
 }
 
+/// What is wrong with a line, and where: the number of the line is said already.
+fn wrong(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    if error.column() > 0 { format!("{what}, at column {}", error.column()) } else { what.into() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +208,7 @@ mod tests {
             (&br#"{"row":"a","slot":"hero","propensity":0}"#[..], "propensity is 0"),
             (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "invalid type"),
             (br#"{"row":"a","slot":"hero","propensity":1,"rewards":{"o":{"n":2}}}"#, "more rewards"),
-            (br#"{"row":"a","slot":"he"#, "EOF"),
+            (b"{\"row\":\"a\",\"slot\":\"he\n", "EOF while parsing a string, at column 20"),
             (br#"{"row":"a","slot":"","propensity":1}"#, "is empty"),
             (br#"{"row":"a","slot":"h","propensity":1,"exposures":4000000000}"#, "1000000 at most"),
             (

@@ -17,8 +17,6 @@ use std::collections::BTreeMap;
 
 /// Probability of seeing what is there, in plans.
 const POWER: f64 = 0.8;
-/// Most segments that are told one by one.
-const MOST_SEGMENTS: usize = 40;
 
 /// A visitor.
 #[derive(Debug, Clone, Default)]
@@ -342,9 +340,6 @@ pub fn segments(
     let mut notes = vec![
         "drawn towards what all segments have in common, so that the best of many is not best by luck; go by these, not by what was seen".into(),
     ];
-    if order.len() > MOST_SEGMENTS {
-        notes.push(format!("{} smaller ones are in --json", order.len() - MOST_SEGMENTS));
-    }
     if left_out > 0 {
         notes.push(format!("{} without a value, or on both sides", count(left_out, "visitor")));
     }
@@ -357,7 +352,6 @@ pub fn segments(
     };
     let bars: Vec<chart::Bar> = order
         .iter()
-        .take(MOST_SEGMENTS)
         .map(|segment| {
             let Interval { low, high } = best(&segment.shrunk);
             chart::Bar { name: segment.segment.clone(), ends: [low, segment.shrunk.value, high] }
@@ -379,7 +373,7 @@ pub fn segments(
             "P(> 0)",
             if worth.is_some() { "value (95 %)" } else { "" },
         ],
-        rows: order.iter().take(MOST_SEGMENTS).map(row).collect(),
+        rows: order.iter().map(row).collect(),
         notes,
         charts: chart::bars(&bars)
             .into_iter()

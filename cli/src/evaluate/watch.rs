@@ -3,7 +3,7 @@
 use super::chart;
 use super::columns::Columns;
 use super::model::day_by_day;
-use super::part::{Part, count, figure, is, percent};
+use super::part::{Part, count, few, figure, is, percent};
 use super::views::{DAY_MILLIS, View, Views, features};
 use crate::table::day;
 use edgeloom::bandit::BetaPosterior;
@@ -43,7 +43,10 @@ pub fn drift(views: &Views<'_>, columns: &Columns, more: &[(String, Vec<Option<S
         let name = side.map_or("(held out)", |arm| views.name(arm));
         let watch = PageHinkley::new(FALSE_ALARMS / n_sides, buckets.len() as u32);
         let alarm = watch.ok().and_then(|watch| watch.watch(&buckets));
-        let change = ChangeTest::new(BetaPosterior::UNTOUCHED, 0.01).map(|test| test.read(&buckets)).ok();
+        let change = ChangeTest::new(BetaPosterior::UNTOUCHED, 0.01)
+            .map(|test| test.read(&buckets))
+            .ok()
+            .filter(|_| buckets.len() > 1);
         let share = |tally: Tally| tally.rate().map_or("-".into(), percent);
         if let Some(alarm) = &alarm {
             let way = if alarm.direction == Direction::Up { "risen" } else { "fallen" };
@@ -63,13 +66,18 @@ pub fn drift(views: &Views<'_>, columns: &Columns, more: &[(String, Vec<Option<S
         }));
         let verdict =
             alarm.map_or("-", |alarm| if alarm.direction == Direction::Up { "risen" } else { "fallen" });
-        rows.push(vec![
+        let row = vec![
             format!("rate of {name}"),
             share(buckets.total()),
             verdict.into(),
             change.map_or(String::new(), |change| format!("P(changed) {}", is(change.probability))),
-        ]);
+        ];
+        rows.push((alarm.is_some(), buckets.total().exposures, row));
     }
+    // What has changed first, then what was seen most.
+    rows.sort_by_key(|(is_alarm, n, _): &(bool, u64, Vec<String>)| std::cmp::Reverse((*is_alarm, *n)));
+    let mut rows: Vec<Vec<String>> = rows.into_iter().map(|(_, _, row)| row).collect();
+    warnings = few(warnings);
     let (mix, moved) = mix(views, columns, more);
     for (name, index, is_drift, part) in &moved {
         let verdict = if *is_drift { "moved" } else { "-" };

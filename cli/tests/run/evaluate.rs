@@ -382,6 +382,9 @@ fn the_uniform_policy_on_a_real_log_earns_what_another_implementation_says() {
     same(found["effective_rows"].as_f64().unwrap(), &reference["weights"]["ess"]);
     assert!(within(&found["dr"], reference["estimates"]["dr"].as_f64().unwrap()), "{found}");
     assert!(found["warnings"].to_string().contains("only"), "{found}");
+    // Nothing was lost, though some items were shown with a chance of one in ten thousand.
+    let ratio = &ran.json()["slots"][0]["sample_ratio"];
+    assert!(ratio["p_value"].as_f64().unwrap() > 0.001, "{ratio}");
 }
 
 #[test]
