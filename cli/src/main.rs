@@ -125,26 +125,7 @@ enum Command {
         visit: String,
     },
     /// Say what a log tells: the increment against the holdout, arms and other policies by logged propensities
-    Evaluate {
-        /// Files of JSON lines, as `edgeloom log` brings them
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Only this slot
-        #[arg(long)]
-        slot: Option<String>,
-        /// Only this goal
-        #[arg(long)]
-        goal: Option<String>,
-        /// What it would have earned: uniform, arm=NAME, or the file of a snapshot
-        #[arg(long, value_name = "POLICY")]
-        policy: Vec<String>,
-        /// Seed of the resampling behind the intervals
-        #[arg(long, default_value_t = 0)]
-        seed: u64,
-        /// Write the report as a page, too
-        #[arg(long, value_name = "FILE")]
-        html: Option<PathBuf>,
-    },
+    Evaluate(Box<evaluate::Asked>),
     /// How many visitors it takes to see a lift, and how many days
     Power(power::Plan),
     /// Bring the log of what was decided, shown and earned into a file of JSON lines
@@ -327,21 +308,9 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             let explained = explain::run(snapshot, visit, slot.as_deref())?;
             show(&explained.json(), json, |_| explained.text());
         }
-        Command::Evaluate { files, slot, goal, policy, seed, html } => {
-            let asked = evaluate::Asked {
-                files,
-                slot: slot.as_deref(),
-                goal: goal.as_deref(),
-                policies: policy,
-                seed: *seed,
-            };
-            let report = evaluate::run(&asked)?;
-            if let Some(file) = html {
-                let written = std::fs::write(file, evaluate::html(&report));
-                written
-                    .map_err(|error| Stop::new(format!("cannot write {}: {error}", file.display()), ""))?;
-            }
-            show(&report, json, evaluate::text);
+        Command::Evaluate(asked) => {
+            let report = evaluate::run(asked)?;
+            show(&report.json(), json, |_| report.text());
         }
         Command::Power(plan) => {
             let found = power::run(plan)?;

@@ -98,6 +98,12 @@ fn time(value: &Value, key: &str) -> String {
     })
 }
 
+/// The day of a time, as in 2026-12-01.
+pub fn day(millis: u64) -> String {
+    let time = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(millis.min(MAX_MILLIS)));
+    time.to_string().chars().take(10).collect()
+}
+
 /// Rows under their heads.
 fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
     let heads: Vec<String> = heads.iter().map(ToString::to_string).collect();

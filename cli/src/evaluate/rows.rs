@@ -2,6 +2,7 @@
 
 use crate::problem::Stop;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -9,6 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Longest line, bytes: a row with all of its features has two thousand.
 const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Most views of one row; each is weighed on its own.
+const MAX_EXPOSURES: u32 = 1_000_000;
+/// Largest sum of values of a row, either way.
+const MAX_VALUE: f64 = 1e9;
 /// More bad lines than this share of all, and the file is something else.
 const MOST_BAD: f64 = 0.01;
 /// Bad lines that are told one by one.
@@ -27,6 +32,9 @@ pub struct LogRow {
     /// What was shown, or would have been; `None` where nothing could be.
     #[serde(default)]
     pub arm: Option<String>,
+    /// Where the arm stands for what requests bring, the action.
+    #[serde(default)]
+    pub action: Option<String>,
     /// Whether the page stayed as it is, for comparison.
     #[serde(default)]
     pub held_out: bool,
@@ -47,9 +55,19 @@ pub struct LogRow {
     /// Name of the set of features, hexadecimal.
     #[serde(default)]
     pub features: Option<String>,
-    /// The features that it was decided with.
+    /// The features that it was decided with, intercept first.
     #[serde(default)]
     pub x: Vec<f64>,
+    /// What the challenger would have shown.
+    #[serde(default)]
+    pub shadow: Option<String>,
+    /// Names of the arms that could be chosen, in logs that know them; `None`: nobody noted it.
+    #[serde(default)]
+    pub candidates: Option<Vec<String>>,
+    /// Whatever else a line tells, such as columns that were joined to it: visitors can be told apart by it.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub others: BTreeMap<String, Value>,
 }
 
 /// Rewards of one goal.
@@ -91,7 +109,10 @@ pub fn read(files: &[PathBuf]) -> Result<Log, Stop> {
     }
     if log.bad as f64 > MOST_BAD * n_lines as f64 {
         let message = format!("{} of {n_lines} lines can't be read:\n  {}", log.bad, log.told.join("\n  "));
-        return Err(Stop::new(message, "is this a log as `edgeloom log` brings it?"));
+        return Err(Stop::new(
+            message,
+            "is this a log as `edgeloom log` brings it? `edgeloom schema --log` says what a line is",
+        ));
     }
     if log.rows.is_empty() {
         return Err(Stop::new("the log holds no row", "bring one with `edgeloom log FILE`"));
@@ -143,7 +164,10 @@ fn parse(line: &[u8]) -> Result<LogRow, String> {
     if line.len() > MAX_LINE_BYTES {
         return Err(format!("{} bytes; hint: {MAX_LINE_BYTES} at most", line.len()));
     }
-    let row: LogRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let row: LogRow = serde_json::from_slice(line.trim_ascii()).map_err(|error| wrong(&error))?;
+    if row.row.is_empty() || row.slot.is_empty() {
+        return Err("`row` or `slot` is empty; hint: each row and each slot has a name".into());
+    }
     if !(row.propensity > 0.0 && row.propensity <= 1.0) {
         return Err(format!("propensity is {}; hint: a number above 0, at most 1", row.propensity));
     }
@@ -152,7 +176,25 @@ fn parse(line: &[u8]) -> Result<LogRow, String> {
             "no exposure, or more rewards than exposures; hint: one row per decision, slot and side".into()
         );
     }
+    if row.exposures > MAX_EXPOSURES {
+        return Err(format!("{} exposures; hint: {MAX_EXPOSURES} at most", row.exposures));
+    }
+    if row.rewards.values().any(|reward| reward.value.is_nan() || reward.value.abs() > MAX_VALUE) {
+        return Err(format!("a reward has no value in range; hint: at most {MAX_VALUE:e} either way"));
+    }
+    if let (Some(arm), Some(candidates)) = (&row.arm, &row.candidates)
+        && !candidates.contains(arm)
+    {
+        return Err(format!("arm '{arm}' is not among its candidates; hint: name all that could be chosen"));
+    }
     Ok(row)
+}
+
+/// What is wrong with a line, and where: the number of the line is said already.
+fn wrong(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    if error.column() > 0 { format!("{what}, at column {}", error.column()) } else { what.into() }
 }
 
 #[cfg(test)]
@@ -164,11 +206,22 @@ mod tests {
         let good = br#"{"row":"a","slot":"hero","arm":"x","propensity":0.5,"colour":"blue"}"#;
         let row = parse(good).unwrap();
         assert_eq!((row.exposures, row.held_out, row.rewards.len()), (1, false, 0));
+        assert_eq!(row.others["colour"], "blue");
         for (bad, part) in [
             (&br#"{"row":"a","slot":"hero","propensity":0}"#[..], "propensity is 0"),
             (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "invalid type"),
             (br#"{"row":"a","slot":"hero","propensity":1,"rewards":{"o":{"n":2}}}"#, "more rewards"),
-            (br#"{"row":"a","slot":"he"#, "EOF"),
+            (b"{\"row\":\"a\",\"slot\":\"he\n", "EOF while parsing a string, at column 20"),
+            (br#"{"row":"a","slot":"","propensity":1}"#, "is empty"),
+            (br#"{"row":"a","slot":"h","propensity":1,"exposures":4000000000}"#, "1000000 at most"),
+            (
+                br#"{"row":"a","slot":"h","arm":"x","candidates":["y"],"propensity":1}"#,
+                "not among its candidates",
+            ),
+            (
+                br#"{"row":"a","slot":"h","propensity":1,"rewards":{"o":{"n":1,"value":1e10}}}"#,
+                "no value in range",
+            ),
         ] {
             assert!(parse(bad).unwrap_err().contains(part), "{part}");
         }
