@@ -92,6 +92,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
     for (position, slot) in snapshot.slots_on(&context.path) {
         let is_addressed = in_audience(slot.audience)
             && takes_part(slot, context.time_millis, seed)
+            && slot.targeting.as_ref().is_none_or(|targeting| targeting.is_worth(context))
             && !slot.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis));
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }

@@ -100,6 +100,18 @@ fn before_choosing(slot: &Slot, context: &Context, seed: &Seed, is_in_audience: 
     if !is_in_audience {
         steps.push("the visit is not in the slot's audience".to_string());
     }
+    if let Some(targeting) = slot.targeting.as_ref().filter(|targeting| !targeting.is_worth(context)) {
+        let least = short(targeting.least());
+        steps.push(match targeting.expected(context) {
+            Some(expected) => {
+                format!(
+                    "the forest expects {} of it, and {least} is the least that is worth it",
+                    short(expected)
+                )
+            }
+            None => "the forest knows too little of the visit to expect anything".to_string(),
+        });
+    }
     let own = fraction(Purpose::Rollout, slot.id.as_str(), seed.unit);
     if share <= 0.0 {
         steps.push("the slot does not run at this time".to_string());

@@ -4,7 +4,7 @@ use crate::parse::parse;
 use crate::problem::{Code, Problem, Stop};
 use crate::sanitise::sanitise;
 use crate::source::{Outline, Source};
-use crate::{meaning, pages};
+use crate::{forests, meaning, pages};
 use edgeloom::snapshot::wire::Config;
 use std::path::Path;
 
@@ -33,6 +33,11 @@ pub fn check(path: &Path) -> Result<Checked, Stop> {
     let (reading, outline) = parse(&source);
     let (mut config, mut problems) = (reading.config, reading.problems);
     if let Some(config) = &mut config {
+        for (pointer, reason) in forests::read(config, path) {
+            problems.push(
+                Problem::error(Code::Meaning, &reason).at(outline.span(&pointer), "here").about(pointer),
+            );
+        }
         for cleaned in sanitise(config) {
             problems.push(
                 Problem::advice(Code::RichText, "publishing sanitises this rich text")

@@ -10,6 +10,7 @@ mod check;
 mod diff;
 mod evaluate;
 mod explain;
+mod forests;
 mod init;
 mod log;
 mod meaning;

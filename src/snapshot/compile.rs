@@ -5,6 +5,7 @@
 use super::blocks::{Blocks, limit};
 use super::experiment::{self, Experiment, MAX_SUMS};
 use super::store::Stored;
+use super::targeting::Targeting;
 use super::terms::{self, ArmTerms};
 use super::warning::{Item, Warning};
 use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
@@ -303,6 +304,8 @@ impl Compiler {
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
         let schedule = experiment::schedule(wire, at)?;
+        let targeting =
+            wire.targeting.as_ref().map(|own| Targeting::of(own, &format!("{at}/targeting"))).transpose()?;
         let holdout = wire.holdout.as_ref();
         // With the slot's name in the salt, other visitors than those of the site's holdout, or of another slot's.
         let holdout =
@@ -366,6 +369,7 @@ impl Compiler {
             paths,
             enabled,
             audience,
+            targeting,
             schedule,
             layer,
             cap,

@@ -11,6 +11,7 @@ mod position;
 mod scoring;
 mod shape;
 pub mod store;
+mod targeting;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
 pub use offer::{MAX_ACTIONS, Offers};
 pub use policy::Policy;
+pub use targeting::Targeting;
 pub use warning::{Severity, Warning};
 
 use crate::audience::{AudienceIndex, AudienceSet};
@@ -112,6 +114,8 @@ pub struct Slot {
     pub enabled: bool,
     /// Only these visits.
     pub audience: Option<AudienceIndex>,
+    /// Only visits that a forest expects it to pay for.
+    pub targeting: Option<Targeting>,
     /// When it runs, and for how many visitors.
     pub schedule: Schedule,
     /// The part of a layer it takes.

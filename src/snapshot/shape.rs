@@ -3,7 +3,7 @@
 use super::wire::{
     Arm, Assignment, Audience, Block, Cap, Combination, Config, Consent, Fading, Feature, Field, Goal,
     Holdout, Image, LayerPart, LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy,
-    PolicyKind, Privacy, Published, Regression, Slot, Step, Tripwire,
+    PolicyKind, Privacy, Published, Regression, Slot, Step, Targeting, Tripwire,
 };
 use crate::json::{self, JsonError, Shape, Tell};
 use serde_json::Value;
@@ -24,9 +24,10 @@ json::fields! {
     Image { needs src, alt; may have width, height; }
     Slot {
         has id, goal, policy, arms;
-        may have selector, paths, enabled, audience, rollout, layer, also, challenger, start, end, ramp, holdout, cap, tripwires,
+        may have selector, paths, enabled, audience, rollout, layer, also, challenger, targeting, start, end, ramp, holdout, cap, tripwires,
         half_life_hours, pooled;
     }
+    Targeting { needs forest, least; }
     Step { needs from, share; }
     Tripwire { needs goal; may have probability, exposures; }
     Feature { needs name; may have number, boolean, one_of, hashed; }

@@ -340,6 +340,9 @@ pub struct Slot {
     /// A policy in shadow mode: it decides, what it would have shown is recorded, and is never shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub challenger: Option<Policy>,
+    /// Only visits that a causal forest expects it to pay for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub targeting: Option<Targeting>,
     /// From when on it runs, as in `2026-12-01T08:00:00Z`; default always.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
@@ -367,6 +370,18 @@ pub struct Slot {
     pub half_life_hours: Option<u16>,
     /// Options, in the order of nothing: the id decides ties.
     pub arms: Vec<Arm>,
+}
+
+/// Whom a slot is for, by what a causal forest expects.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
+pub struct Targeting {
+    /// The forest, or in a file for `edgeloom` the name of one that holds it; 10,000 nodes at most. Its features are facts of the
+    /// visit: `hour` a number, `device=phone` whether it is that word.
+    pub forest: Value,
+    /// The least expected uplift that is worth it, in units of the reward.
+    pub least: f64,
 }
 
 /// A step of a pilot.

@@ -108,3 +108,25 @@ fn a_wrong_call_is_exit_code_2() {
         assert_eq!(run(call, &[], &fixtures()).code, 2, "{call:?}");
     }
 }
+
+#[test]
+fn a_forest_is_read_from_the_file_that_is_named() {
+    let folder = folder("forest");
+    let site = "site = \"shop\"\n[[goals]]\nid = \"order\"\n[[slots]]\nid = \"a\"\ngoal = \"order\"\narms = [{ id = \"1\" }]\n";
+    let targeting = "targeting = { forest = \"uplift.json\", least = 0.01 }\n";
+    fs::write(folder.join("edgeloom.toml"), format!("{site}{targeting}")).unwrap();
+    for (forest, said) in [
+        (None, "cannot read uplift.json"),
+        (Some("{"), "uplift.json is no JSON"),
+        (Some(r#"{ "features": [], "trees": [] }"#), "features"),
+        (Some(r#"{ "features": ["hour"], "trees": [{ "nodes": [{ "value": 0.1 }] }] }"#), ""),
+    ] {
+        if let Some(forest) = forest {
+            fs::write(folder.join("uplift.json"), forest).unwrap();
+        }
+        let ran = run(&["check"], &[], &folder);
+        assert_eq!(ran.code, i32::from(!said.is_empty()), "{}", ran.err);
+        assert!(ran.err.contains(said), "{}", ran.err);
+        assert_eq!(ran.err.contains("edgeloom.toml:8:"), !said.is_empty(), "{}", ran.err);
+    }
+}
