@@ -211,7 +211,7 @@ mod tests {
             (&br#"{"row":"a","slot":"hero","propensity":0}"#[..], "propensity is 0"),
             (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "invalid type"),
             (br#"{"row":"a","slot":"hero","propensity":1,"rewards":{"o":{"n":2}}}"#, "more rewards"),
-            (b"{\"row\":\"a\",\"slot\":\"he\n", "EOF while parsing a string, at column 20"),
+            (b"{\"row\":\"a\",\"slot\":\"he\n", "EOF while parsing a string, at column 21"),
             (br#"{"row":"a","slot":"","propensity":1}"#, "is empty"),
             (br#"{"row":"a","slot":"h","propensity":1,"exposures":4000000000}"#, "1000000 at most"),
             (
@@ -223,7 +223,8 @@ mod tests {
                 "no value in range",
             ),
         ] {
-            assert!(parse(bad).unwrap_err().contains(part), "{part}");
+            let told = parse(bad).unwrap_err();
+            assert!(told.contains(part), "{part}: {told}");
         }
     }
 }
