@@ -1,6 +1,6 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
-use crate::decide::{Choice, View, choose, is_held_out, is_held_out_of};
+use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::Receipt;
 use crate::seed::{Seed, unit_of_view};
@@ -77,6 +77,7 @@ pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayEr
         seed: &seed,
         codes: receipt.basis.features.as_ref(),
         is_held_out: is_held_out(snapshot, &seed) || is_held_out_of(slot, &seed),
+        asked: Asked::Propensity,
     };
     let choice = choose(position, slot, receipt.candidates.clone(), view);
     let arm = choice.arm.or(choice.ghost).and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);

@@ -3,7 +3,8 @@
 
 use super::policy::Policy;
 use crate::bandit::{
-    self, Codes, Contender, Contextual, Features, Largest, Pick, PolicyError, Prepared, Scorer,
+    self, Codes, Contender, Contextual, FeatureVector, Features, Largest, Pick, PolicyError, Prepared, Score,
+    Scorer,
 };
 use crate::context::Context;
 use crate::seed::{Purpose, Seed, hash};
@@ -102,7 +103,8 @@ impl Chooser {
             },
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
-                let contenders = scoring.contenders(arms, members, codes);
+                let x = scoring.vector(codes);
+                let contenders = scoring.contenders(arms, members, |scorer| scorer.score(&x));
                 Some(Contextual::new(&scoring.largest, *shape.limits()).shares(&contenders))
             }
         }
@@ -152,12 +154,41 @@ impl Chooser {
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
-                let contenders = scoring.contenders(arms, members, codes);
-                let unit = if self.is_per_view() { draw.view(&self.policy) } else { draw.own() };
-                policy.choose(&contenders, unit)?
+                let x = scoring.vector(codes);
+                let contenders = scoring.contenders(arms, members, |scorer| scorer.score(&x));
+                policy.choose(&contenders, self.unit(draw))?
             }
         };
         Some(Pick { arm: members.get(pick.arm).copied()?, propensity: pick.propensity })
+    }
+
+    /// The arm of [`choose`](Self::choose), for those who ask for no propensity: where each view has scores of its own, that takes
+    /// a third of the time.
+    #[must_use]
+    pub fn arm(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        draw: &Draw<'_>,
+        codes: Option<&Codes>,
+    ) -> Option<usize> {
+        let Way::Contextual(scoring) = &self.way else {
+            return self.choose(arms, members, draw, codes).map(|pick| pick.arm);
+        };
+        let (_, shape) = self.policy.among(members)?;
+        let x = scoring.vector(codes);
+        let contenders = scoring.contenders(arms, members, |scorer| scorer.at_most(&x));
+        let score = |arm: usize| {
+            let scorer = members.get(arm).and_then(|member| scoring.scorers.get(*member));
+            scorer.map_or(Score::new(0.0, 0.0), |scorer| scorer.score(&x))
+        };
+        let policy = Contextual::new(&scoring.largest, *shape.limits());
+        members.get(policy.arm(&contenders, score, self.unit(draw))?).copied()
+    }
+
+    /// What a contextual choice is made for: the visitor, or the view.
+    fn unit(&self, draw: &Draw<'_>) -> u64 {
+        if self.is_per_view() { draw.view(&self.policy) } else { draw.own() }
     }
 
     fn choose_from(&self, prepared: &Prepared, draw: &Draw<'_>) -> Pick {
@@ -166,13 +197,21 @@ impl Chooser {
 }
 
 impl Scoring {
-    /// What the arms at these positions may be worth in a view. One that nothing is known of, as in a receipt without features,
-    /// is an ordinary one.
-    fn contenders(&self, arms: &[bandit::Arm], members: &[usize], codes: Option<&Codes>) -> Vec<Contender> {
-        let x = codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None));
+    /// What is seen of a view. One that nothing is known of, as in a receipt without features, is an ordinary one.
+    fn vector(&self, codes: Option<&Codes>) -> FeatureVector {
+        codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None))
+    }
+
+    /// What the arms at these positions may be worth in a view.
+    fn contenders(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        score: impl Fn(&Scorer) -> Score,
+    ) -> Vec<Contender> {
         let contender = |member: &usize| {
             let (arm, scorer) = (arms.get(*member)?, self.scorers.get(*member)?);
-            Some(Contender { score: scorer.score(&x), salt: arm.salt, exposures: arm.exposures })
+            Some(Contender { score: score(scorer), salt: arm.salt, exposures: arm.exposures })
         };
         members.iter().filter_map(contender).collect()
     }

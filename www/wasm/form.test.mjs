@@ -62,6 +62,9 @@ test("a form finds the arms that the engine finds", () => {
     const visitor = i % 3 ? hex(i) : undefined;
     const arms = [...form.arms(visitor, hex(7 * i), facts)];
     assert.deepEqual(arms, usual(engine, visitor, hex(7 * i), facts), JSON.stringify(facts));
+    const decided = form.decide(visitor, hex(7 * i), facts);
+    assert.deepEqual([...decided.arms], arms);
+    assert.ok(decided.propensities.every((chance, slot) => (arms[slot] < 0 ? chance === 1 : chance > 0.2 && chance < 0.5)), `${decided.propensities}`);
     arms.forEach((arm, slot) => seen.add(`${slot} ${arm}`));
   }
   assert.equal(seen.size, config.slots.length * 4, "every outcome of every slot was there");
