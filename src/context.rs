@@ -6,6 +6,7 @@ use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
 use crate::sorted::SortedMap;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// Kind of device, as coarse as it can be and still choose an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,16 +106,25 @@ pub struct Context {
 pub const BUILT_IN: [&str; 8] =
     ["path", "query", "referrer", "country", "language", "device", "hour", "weekday"];
 
+/// Whether the name is one of [`BUILT_IN`]; told by lengths, for most names.
+fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|built_in| built_in.len() == name.len() && *built_in == name)
+}
+
 impl Context {
     /// The value a feature reads: an attribute, or with dots in its name a part of one, as in `query.campaign`.
     #[must_use]
-    pub fn feature(&self, name: &str) -> Option<Value> {
+    pub fn feature(&self, name: &str) -> Option<Cow<'_, Value>> {
+        // What the site adds is lent: a visit may have dozens of attributes, and most of their names have no dot.
+        if !name.bytes().any(|byte| byte == b'.') && !is_built_in(name) {
+            return self.attributes.get(name).map(Cow::Borrowed);
+        }
         let mut parts = name.split('.');
         let mut value = self.attribute(parts.next().unwrap_or_default())?;
         for part in parts {
             value = value.get_mut(part)?.take();
         }
-        Some(value)
+        Some(Cow::Owned(value))
     }
 
     /// The value a condition sees under a name: a built-in fact, else an attribute of the site.

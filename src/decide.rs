@@ -83,6 +83,24 @@ pub struct Decision {
 /// The same snapshot, context and seed give the same decision on every machine.
 #[must_use]
 pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
+    let (held_out, choices) = walk(snapshot, context, seed, Asked::Propensity);
+    Decision { id: seed.decision, version: snapshot.version, held_out, choices }
+}
+
+/// The arms of [`decide`], by position of the slot and of the arm in it; `None` is the page as it is.
+///
+/// Without receipts nobody asks for propensities, and a slot that looks at the context is decided in a third of the time.
+pub fn arms(
+    snapshot: &Snapshot,
+    context: &Context,
+    seed: &Seed,
+) -> impl Iterator<Item = (usize, Option<usize>)> + use<> {
+    let (_, choices) = walk(snapshot, context, seed, Asked::Arm);
+    choices.into_iter().map(|choice| (choice.slot, choice.arm))
+}
+
+/// Whether the page's visit is held out, and the choices. Of one that was asked for no propensity, slot, arm and ghost are right.
+fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (bool, Vec<Choice>) {
     let held_out = is_held_out(snapshot, seed);
     let facts = snapshot.audiences.facts(context);
     let in_audience = |audience: Option<_>| audience.is_none_or(|a| snapshot.audiences.matches(a, &facts));
@@ -120,7 +138,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
         };
         let fatigue = fatigue(slot, context, &page);
         let faded = slot.faded(fatigue.as_ref());
-        let challenge = slot.challenger.as_ref();
+        let challenge = slot.challenger.as_ref().filter(|_| asked == Asked::Propensity);
         let codes = codes.or_else(|| challenge.and_then(|challenger| challenger.codes(context)));
         let sight = Sight { codes: codes.as_ref(), faded: &faded, offers: offers.as_ref() };
         let shadow = challenge.and_then(|challenger| {
@@ -130,10 +148,11 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
                 })
                 .collect();
             let draw = Draw::of_challenger(seed, slot.id.as_str());
-            let pick = challenger.choose(&slot.options, &eligible, &draw, sight)?;
-            slot.arms.get(pick.arm).map(|arm| arm.id.clone())
+            let arm = challenger.arm(&slot.options, &eligible, &draw, sight)?;
+            slot.arms.get(arm).map(|arm| arm.id.clone())
         });
-        let view = View { seed, sight, is_held_out: held_out || is_held_out_of(slot, seed) };
+        let is_held_out = held_out || is_held_out_of(slot, seed);
+        let view = View { seed, sight, is_held_out, asked };
         let choice = choose(outcome.slot, slot, candidates, view);
         // A ghost takes its block from later slots, too: both sides of the comparison have the same candidates.
         let taken = choice.arm.or(choice.ghost);
@@ -159,7 +178,7 @@ pub fn decide(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Decision {
             outcome.basis = Some(Box::new(basis));
         }
     }
-    Decision { id: seed.decision, version: snapshot.version, held_out, choices }
+    (held_out, choices)
 }
 
 /// What the visitor has now seen once more, or would have seen without the holdout, and the hours that it is counted over: so that
@@ -217,6 +236,15 @@ const fn untouched(slot: usize, reason: Reason) -> Choice {
     }
 }
 
+/// What somebody wants to know of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The arm.
+    Arm,
+    /// The arm and its chance.
+    Propensity,
+}
+
 /// What a choice is made for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'v> {
@@ -225,6 +253,8 @@ pub(crate) struct View<'v> {
     pub(crate) sight: Sight<'v>,
     /// Whether the choice is only noted.
     pub(crate) is_held_out: bool,
+    /// What has to be known of it.
+    pub(crate) asked: Asked,
 }
 
 /// The choice among some candidates: a function of slot, candidates and view alone, so that it can be replayed.
@@ -250,6 +280,10 @@ fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Chosen>
         return Some(Chosen { arm, action: None, propensity: 1.0 });
     }
     let draw = Draw::new(view.seed, slot.id.as_str());
+    if view.asked == Asked::Arm && view.sight.codes.is_some() {
+        let arm = slot.chooser.arm(&slot.options, &members_of(slot, candidates), &draw, view.sight)?;
+        return Some(Chosen { arm, action: None, propensity: 1.0 });
+    }
     if *candidates == Candidates::All {
         return slot.chooser.choose_of_all(&slot.options, &draw, view.sight);
     }
@@ -322,6 +356,40 @@ mod tests {
                 .sum();
             // 99.9 % quantile with two degrees of freedom; the seeds are fixed.
             assert!(chi2 < 13.8, "slot {slot}: {chi2} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_arms_alone_are_those_of_the_decision() {
+        let features = json!([{ "name": "age", "number": { "mean": 40, "scale": 20 } }, { "name": "device", "one_of": ["phone"] }]);
+        let slot = |id: &str, policy: Value| {
+            let arms = json!([{ "id": "1", "prior": [3, 40] }, { "id": "2", "prior": [4, 40] }, { "id": "3", "prior": [2, 9], "audience": "phones" }]);
+            json!({ "id": id, "goal": "order", "policy": policy, "challenger": { "kind": "uniform" }, "arms": arms })
+        };
+        let contextual = |more: Value| {
+            let mut policy = json!({ "kind": "contextual", "burn_in": 0, "features": features });
+            policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            policy
+        };
+        let snapshot = snapshot(json!([
+            slot("plain", json!({ "burn_in": 0 })),
+            slot("drawn", json!({ "burn_in": 0, "assignment": "per_view" })),
+            slot("context", contextual(json!({}))),
+            slot("floor", contextual(json!({ "exploration_floor": 0.2 }))),
+            slot("most", contextual(json!({ "max_share": 0.4, "assignment": "per_view" }))),
+            slot("burns", contextual(json!({ "burn_in": 10 }))),
+            slot("base", contextual(json!({ "baseline": "2", "baseline_share": 0.3 }))),
+        ]));
+        for n in 0..2_000 {
+            let mut context = context(if n % 2 == 0 {
+                crate::context::Device::Phone
+            } else {
+                crate::context::Device::Desktop
+            });
+            context.attributes.insert("age".into(), (n % 90).into());
+            let decision = decide(&snapshot, &context, &seed(n));
+            let expected: Vec<_> = decision.choices.iter().map(|choice| (choice.slot, choice.arm)).collect();
+            assert_eq!(arms(&snapshot, &context, &seed(n)).collect::<Vec<_>>(), expected);
         }
     }
 

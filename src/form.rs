@@ -28,8 +28,8 @@ enum Field {
     Language,
     Device,
     Time,
-    /// An attribute of the site.
-    Own(Box<str>),
+    /// An attribute of the site: the how manieth of them by name.
+    Own(usize),
 }
 
 /// A fact that no form has.
@@ -68,6 +68,8 @@ impl std::error::Error for FormError {}
 pub struct Form {
     fields: Box<[Field]>,
     context: Context,
+    /// What takes the places of the attributes, in the order of their names: nothing has to be looked up.
+    next: Box<[Value]>,
 }
 
 impl Form {
@@ -78,6 +80,9 @@ impl Form {
     /// `query`, which is no single fact; `hour` and `weekday`, which follow from `time_millis`.
     pub fn new(names: &[impl AsRef<str>]) -> Result<Self, FormError> {
         let mut context = Context::default();
+        for name in names.iter().map(AsRef::as_ref).filter(|name| !is_fact(name)) {
+            context.attributes.insert(name.into(), Value::Null);
+        }
         let field = |name: &str| {
             Ok(match name {
                 "path" => Field::Path,
@@ -88,13 +93,13 @@ impl Form {
                 "time_millis" => Field::Time,
                 name if BUILT_IN.contains(&name) => return Err(FormError { name: name.into() }),
                 name => {
-                    context.attributes.insert(name.into(), Value::Null);
-                    Field::Own(name.into())
+                    Field::Own(context.attributes.keys().take_while(|other| other.as_str() < name).count())
                 }
             })
         };
         let fields = names.iter().map(AsRef::as_ref).map(field).collect::<Result<_, _>>()?;
-        Ok(Self { fields, context })
+        let next = context.attributes.values().cloned().collect();
+        Ok(Self { fields, context, next })
     }
 
     /// Number of facts.
@@ -112,7 +117,7 @@ impl Form {
     /// Takes the facts of the next visit, in the order of the names; those that are not given are missing, and so is
     /// one of a kind that its field can't have.
     pub fn fill<'a>(&mut self, entries: impl IntoIterator<Item = Entry<'a>>) {
-        let Self { fields, context } = self;
+        let Self { fields, context, next } = self;
         let mut entries = entries.into_iter();
         for field in fields {
             let entry = entries.next().unwrap_or(Entry::Missing);
@@ -128,12 +133,15 @@ impl Form {
                 Field::Time => {
                     context.time_millis = if let Entry::Number(millis) = entry { millis as u64 } else { 0 }
                 }
-                Field::Own(name) => {
-                    if let Some(value) = context.attributes.get_mut(&**name) {
+                Field::Own(place) => {
+                    if let Some(value) = next.get_mut(*place) {
                         write_value(value, entry);
                     }
                 }
             }
+        }
+        for (value, next) in context.attributes.values_mut().zip(next) {
+            std::mem::swap(value, next);
         }
     }
 
@@ -142,6 +150,11 @@ impl Form {
     pub const fn context(&self) -> &Context {
         &self.context
     }
+}
+
+/// Whether a name is that of a built-in fact.
+fn is_fact(name: &str) -> bool {
+    name == "time_millis" || BUILT_IN.contains(&name)
 }
 
 fn write(own: &mut String, entry: Entry<'_>) {

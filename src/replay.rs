@@ -1,7 +1,7 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
 use crate::context::{Action, Context};
-use crate::decide::{Choice, View, choose, is_held_out, is_held_out_of};
+use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::Receipt;
 use crate::seed::{Seed, unit_of_view};
@@ -108,6 +108,7 @@ pub fn replay_with(
         seed: &seed,
         sight: Sight { codes: codes.as_ref(), faded: &faded, offers: offers.as_ref() },
         is_held_out: is_held_out(snapshot, &seed) || is_held_out_of(slot, &seed),
+        asked: Asked::Propensity,
     };
     let choice = choose(position, slot, receipt.candidates.clone(), view);
     let arm = choice.arm.or(choice.ghost).and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);

@@ -1,10 +1,12 @@
 //! From attributes to numbers: a declared set of features, each with its columns. What attributes a visit or an action has is the
 //! caller's business; regressions see nothing but the vector.
 
+use crate::bandit::score::held;
 use crate::bandit::scorer::FeatureVector;
 use crate::json::number::Decimal;
 use crate::seed::{Purpose, hash};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Columns at most, the intercept included: a factor of that many takes half a megabyte.
@@ -115,13 +117,14 @@ impl FeatureKind {
 /// ```
 /// use edgeloom::bandit::{Feature, FeatureKind, Features};
 /// use serde_json::json;
+/// use std::borrow::Cow;
 ///
 /// let features = Features::new(vec![
 ///     Feature { name: "age".into(), kind: FeatureKind::Number { mean: 40.0, scale: 20.0 } },
 ///     Feature { name: "device".into(), kind: FeatureKind::OneOf(vec!["phone".into(), "desktop".into()]) },
 /// ])?;
 /// let visit = json!({ "age": 30, "device": "desktop" });
-/// let x = features.vector(|name| visit.get(name).cloned());
+/// let x = features.vector(|name| visit.get(name).map(Cow::Borrowed));
 /// assert_eq!(x.as_slice(), [1.0, -0.5, 0.0, 1.0]);
 /// # Ok::<(), edgeloom::bandit::FeatureError>(())
 /// ```
@@ -129,6 +132,7 @@ impl FeatureKind {
 pub struct Features {
     list: Vec<Feature>,
     n_columns: usize,
+    set: u32,
 }
 
 impl Features {
@@ -164,31 +168,14 @@ impl Features {
                 return Err(FeatureError::Columns { name: name(), found: n_columns });
             }
         }
-        Ok(Self { list, n_columns })
+        let set = set_of(&list);
+        Ok(Self { list, n_columns, set })
     }
 
     /// Hash of the declarations: sums that were counted with others don't fit.
     #[must_use]
-    pub fn set(&self) -> u32 {
-        let mut text = Vec::new();
-        for Feature { name, kind } in &self.list {
-            let mut part = |bytes: &[u8]| {
-                text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-                text.extend_from_slice(bytes);
-            };
-            part(name.as_bytes());
-            match kind {
-                FeatureKind::Number { mean, scale } => {
-                    part(&[mean.to_le_bytes(), scale.to_le_bytes()].concat())
-                }
-                FeatureKind::Boolean => part(b"boolean"),
-                FeatureKind::OneOf(words) => words.iter().for_each(|word| part(word.as_bytes())),
-                // 64 bits on every machine.
-                FeatureKind::Hashed { columns } => part(&(*columns as u64).to_le_bytes()),
-            }
-        }
-        // The upper half: 32 bits are enough to tell the few sets apart that a site has ever had.
-        (hash(Purpose::Feature, &[&text]) >> 32) as u32
+    pub const fn set(&self) -> u32 {
+        self.set
     }
 
     /// Number of columns, the intercept included.
@@ -199,17 +186,17 @@ impl Features {
 
     /// The vector of what an `attribute` look-up says: of a visit, or of an action.
     #[must_use]
-    pub fn vector(&self, attribute: impl Fn(&str) -> Option<Value>) -> FeatureVector {
+    pub fn vector<'v>(&self, attribute: impl Fn(&str) -> Option<Cow<'v, Value>>) -> FeatureVector {
         let mut numbers = Vec::with_capacity(self.n_columns);
         numbers.push(1.0);
         for Feature { name, kind } in &self.list {
-            let value = attribute(name).unwrap_or_default();
+            let value = attribute(name).unwrap_or(Cow::Owned(Value::Null));
             match kind {
                 FeatureKind::Number { mean, scale } => numbers.push(standardised(&value, *mean, *scale)),
-                FeatureKind::Boolean => numbers.push(match value {
-                    Value::Bool(true) => 0.5,
-                    Value::Bool(false) => -0.5,
-                    _ => 0.0,
+                FeatureKind::Boolean => numbers.push(match value.as_bool() {
+                    Some(true) => 0.5,
+                    Some(false) => -0.5,
+                    None => 0.0,
                 }),
                 FeatureKind::OneOf(known) => {
                     let has = |known: &String| words(&value).any(|word| word == known);
@@ -222,10 +209,30 @@ impl Features {
     }
 }
 
+/// The hash of some declarations, made once: every decision tells it.
+fn set_of(list: &[Feature]) -> u32 {
+    let mut text = Vec::new();
+    for Feature { name, kind } in list {
+        let mut part = |bytes: &[u8]| {
+            text.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            text.extend_from_slice(bytes);
+        };
+        part(name.as_bytes());
+        match kind {
+            FeatureKind::Number { mean, scale } => part(&[mean.to_le_bytes(), scale.to_le_bytes()].concat()),
+            FeatureKind::Boolean => part(b"boolean"),
+            FeatureKind::OneOf(words) => words.iter().for_each(|word| part(word.as_bytes())),
+            // 64 bits on every machine.
+            FeatureKind::Hashed { columns } => part(&(*columns as u64).to_le_bytes()),
+        }
+    }
+    // The upper half: 32 bits are enough to tell the few sets apart that a site has ever had.
+    (hash(Purpose::Feature, &[&text]) >> 32) as u32
+}
+
 /// A number in units of its scale, held to ±8; 0 where it is none.
-#[allow(clippy::manual_clamp, reason = "`clamp` would hand on what is no number")]
 fn standardised(value: &Value, mean: f64, scale: f64) -> f64 {
-    value.as_f64().map_or(0.0, |number| ((number - mean) / scale).max(-MOST).min(MOST))
+    value.as_f64().map_or(0.0, |number| held((number - mean) / scale, MOST))
 }
 
 /// The text itself, or the texts of a list.
@@ -260,7 +267,7 @@ mod tests {
     }
 
     fn numbers(kind: FeatureKind, value: Value) -> Vec<f64> {
-        let vector = features(vec![("it", kind)]).unwrap().vector(|_| Some(value.clone()));
+        let vector = features(vec![("it", kind)]).unwrap().vector(|_| Some(Cow::Borrowed(&value)));
         vector.as_slice()[1..].to_vec()
     }
 
@@ -335,7 +342,7 @@ mod tests {
                 ("one", FeatureKind::OneOf(vec!["a".into(), "b".into()])),
                 ("words", FeatureKind::Hashed { columns: 2 }),
             ]).unwrap();
-            let value = |name: &str| Some(if name == "n" { json!(number) } else { json!(words) });
+            let value = |name: &str| Some(Cow::Owned(if name == "n" { json!(number) } else { json!(words) }));
             let vector = features.vector(value);
             prop_assert_eq!(vector.len(), features.n_columns());
             prop_assert!(vector.as_slice().iter().all(|x| x.abs() <= crate::bandit::linear::MAX_FEATURE));

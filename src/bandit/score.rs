@@ -24,11 +24,10 @@ impl Score {
     /// A score with a mean, held to ±1e100, and a standard deviation, held to at most 1e100. A deviation below 1e-100, or so
     /// small that it is lost beside the mean (1e-14 of it), is 0. What is no number becomes the least mean, or no deviation.
     #[must_use]
-    #[allow(clippy::manual_clamp, reason = "`clamp` would hand on what is no number")]
     pub fn new(mean: f64, sd: f64) -> Self {
-        let mean = mean.max(-MOST).min(MOST);
-        let least = (1e-14 * mean.abs()).max(1.0 / MOST);
-        Self { mean, sd: if sd >= least { sd.min(MOST) } else { 0.0 } }
+        let mean = held(mean, MOST);
+        let is_lost = sd < 1e-14 * mean.abs() || sd < 1.0 / MOST || sd.is_nan();
+        Self { mean, sd: if is_lost { 0.0 } else { held(sd, MOST) } }
     }
 
     /// Expected value.
@@ -59,6 +58,13 @@ impl Score {
     pub(super) fn high(&self) -> f64 {
         self.mean + REACH * self.sd
     }
+}
+
+/// The number held to ±`most`; what is no number becomes the least. Comparisons, not `max` and `min`: those are calls in wasm.
+#[inline]
+pub(super) fn held(number: f64, most: f64) -> f64 {
+    let number = if number > -most { number } else { -most };
+    if number < most { number } else { most }
 }
 
 #[cfg(test)]

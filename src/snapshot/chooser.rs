@@ -4,8 +4,8 @@
 use super::offer::{Offer, Offering, Offers};
 use super::policy::Policy;
 use crate::bandit::{
-    self, Belief, Codes, Contender, Contextual, Features, Largest, Limits, Pick, PolicyError, Prepared,
-    Score, Scorer,
+    self, Belief, Codes, Contender, Contextual, FeatureVector, Features, Largest, Limits, Pick, PolicyError,
+    Prepared, Score, Scorer,
 };
 use crate::context::Context;
 use crate::id::SlotId;
@@ -161,7 +161,8 @@ impl Chooser {
             Way::Contextual(scoring) if scoring.offers_among(members) => None,
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
-                let contenders = scoring.contenders(arms, members, sight);
+                let x = scoring.vector(sight.codes);
+                let contenders = scoring.contenders(arms, members, sight, |scorer| scorer.score(&x));
                 Some(Contextual::new(&scoring.largest, *shape.limits()).shares(&contenders))
             }
         }
@@ -236,7 +237,8 @@ impl Chooser {
             Way::Contextual(scoring) => {
                 let (_, shape) = self.policy.among(members)?;
                 let policy = Contextual::new(&scoring.largest, *shape.limits());
-                let contenders = scoring.contenders(arms, members, sight);
+                let x = scoring.vector(sight.codes);
+                let contenders = scoring.contenders(arms, members, sight, |scorer| scorer.score(&x));
                 policy.choose(&contenders, self.unit(draw))?
             }
         };
@@ -254,7 +256,8 @@ impl Chooser {
     ) -> Option<Chosen> {
         let own = scoring.offering.as_ref()?.arm;
         let others: Vec<usize> = members.iter().copied().filter(|member| *member != own).collect();
-        let mut contenders = scoring.contenders(arms, &others, sight);
+        let x = scoring.vector(sight.codes);
+        let mut contenders = scoring.contenders(arms, &others, sight, |scorer| scorer.score(&x));
         contenders.extend(scoring.actions(arms, sight));
         let limits = self.policy.limits;
         let baseline = limits.baseline.and_then(|arm| others.iter().position(|other| *other == arm));
@@ -271,19 +274,54 @@ impl Chooser {
         if self.is_per_view() { draw.view(&self.policy) } else { draw.own() }
     }
 
+    /// The arm of [`choose`](Self::choose), for those who ask for no propensity: where each view has scores of its own, that takes
+    /// a third of the time.
+    #[must_use]
+    pub fn arm(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        draw: &Draw<'_>,
+        sight: Sight<'_>,
+    ) -> Option<usize> {
+        let scoring = match &self.way {
+            Way::Contextual(scoring) if !scoring.offers_among(members) => scoring,
+            _ => return self.choose(arms, members, draw, sight).map(|chosen| chosen.arm),
+        };
+        let (_, shape) = self.policy.among(members)?;
+        let x = scoring.vector(sight.codes);
+        let contenders = scoring.contenders(arms, members, sight, |scorer| scorer.at_most(&x));
+        let score = |arm: usize| {
+            let member = members.get(arm).copied().unwrap_or_default();
+            let usual = scoring.scorers.get(member).map_or(Score::new(0.0, 0.0), |scorer| scorer.score(&x));
+            sight.score(member, || usual).unwrap_or(usual)
+        };
+        let policy = Contextual::new(&scoring.largest, *shape.limits());
+        members.get(policy.arm(&contenders, score, self.unit(draw))?).copied()
+    }
+
     fn choose_from(&self, prepared: &Prepared, draw: &Draw<'_>) -> Pick {
         prepared.choose(draw.unit(), draw.view(&self.policy))
     }
 }
 
 impl Scoring {
-    /// What the arms at these positions may be worth in a view. One that nothing is known of, as in a receipt without features,
-    /// is an ordinary one.
-    fn contenders(&self, arms: &[bandit::Arm], members: &[usize], sight: Sight<'_>) -> Vec<Contender> {
-        let x = sight.codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None));
+    /// What is seen of a view. One that nothing is known of, as in a receipt without features, is an ordinary one.
+    fn vector(&self, codes: Option<&Codes>) -> FeatureVector {
+        codes.map(Codes::vector).unwrap_or_else(|| self.features.vector(|_| None))
+    }
+
+    /// What the arms at these positions may be worth in a view.
+    fn contenders(
+        &self,
+        arms: &[bandit::Arm],
+        members: &[usize],
+        sight: Sight<'_>,
+        score: impl Fn(&Scorer) -> Score,
+    ) -> Vec<Contender> {
         let contender = |member: &usize| {
             let (arm, scorer) = (arms.get(*member)?, self.scorers.get(*member)?);
-            let usual = scorer.score(&x);
+            let usual = score(scorer);
             let score = sight.score(*member, || usual).unwrap_or(usual);
             Some(Contender { score, salt: arm.salt, exposures: arm.exposures })
         };

@@ -9,6 +9,7 @@ use crate::bandit::{Codes, Features};
 use crate::context::Action;
 use crate::id::{ArmId, SlotId};
 use crate::seed::{Purpose, hash};
+use std::borrow::Cow;
 
 /// Most actions that a request brings for a slot; the others are not looked at. 100 chances take a few milliseconds.
 pub const MAX_ACTIONS: usize = 100;
@@ -78,7 +79,7 @@ impl Offering {
     /// What a request brings, for a visit with these features; `None` for nothing.
     pub(super) fn offers(&self, slot: &SlotId, visit: &Codes, actions: &[Action]) -> Option<Offers> {
         let offer = |action: &Action| {
-            let vector = self.features.vector(|name| action.features.get(name).cloned());
+            let vector = self.features.vector(|name| action.features.get(name).map(Cow::Borrowed));
             let codes = visit.crossed(&Codes::new(0, vector.as_slice())?, self.set)?;
             let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), action.id.as_str().as_bytes()]);
             Some(Offer { id: action.id.clone(), codes, salt })

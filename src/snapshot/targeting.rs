@@ -85,13 +85,13 @@ impl Fact {
     fn of(&self, context: &Context) -> Option<f64> {
         let number = |is: bool| if is { 1.0 } else { 0.0 };
         match self {
-            Self::Number(name) => match &context.feature(name)? {
+            Self::Number(name) => match &*context.feature(name)? {
                 Value::Bool(is) => Some(number(*is)),
                 value => value.as_f64(),
             },
             Self::Is { name, word } => {
                 let value = context.feature(name);
-                Some(number(value.as_ref().and_then(Value::as_str) == Some(word)))
+                Some(number(value.as_deref().and_then(Value::as_str) == Some(word)))
             }
         }
     }

@@ -48,6 +48,7 @@ export class Form {
   #marks;
   #numbers;
   #arms;
+  #propensities;
 
   /**
    * @param {import("./edgeloom.js").Engine} engine  decides; may be freed before the form
@@ -62,7 +63,7 @@ export class Form {
   }
 
   /**
-   * Decides for a visit.
+   * The arms for a visit.
    *
    * @param {string | null | undefined} visitor  key of the visitor, 32 hexadecimal digits; without one the view stands for itself
    * @param {string} decision  id of the decision, 32 hexadecimal digits
@@ -71,6 +72,30 @@ export class Form {
    *   before anything else is asked of the wasm.
    */
   arms(visitor, decision, facts) {
+    const end = this.#write(visitor, decision, facts);
+    if (!this.#sheet.choose(end)) throw new Error(NO_ID);
+    if (this.#texts.length === 0) this.#look();
+    return this.#arms;
+  }
+
+  /**
+   * The arms for a visit and the chances with which they were chosen: for whoever learns from them. Where a slot looks at the
+   * visit, that takes some times as long as the arms alone.
+   *
+   * @param {string | null | undefined} visitor
+   * @param {string} decision
+   * @param {ArrayLike<string | number | boolean | null | undefined>} facts  all three as for `arms`
+   * @returns {{ arms: Int32Array, propensities: Float64Array }} by slot of the snapshot; views, as those of `arms` are
+   */
+  decide(visitor, decision, facts) {
+    const end = this.#write(visitor, decision, facts);
+    if (!this.#sheet.decide(end)) throw new Error(NO_ID);
+    if (this.#texts.length === 0) this.#look();
+    return { arms: this.#arms, propensities: this.#propensities };
+  }
+
+  /** Writes a visit down and returns where its texts end. */
+  #write(visitor, decision, facts) {
     // Memory that has grown leaves empty views behind.
     if (this.#texts.length === 0) this.#look();
     let texts = this.#texts;
@@ -101,9 +126,7 @@ export class Form {
       else if (typeof fact === "boolean") marks[i + 1] = fact ? TRUE : FALSE;
       else throw new TypeError(`${this.#names[i]} is neither text, number, true nor false; hint: Engine.decide takes lists and objects`);
     }
-    if (!this.#sheet.decide(end)) throw new Error(NO_ID);
-    if (this.#texts.length === 0) this.#look();
-    return this.#arms;
+    return end;
   }
 
   /** Writes any text behind those before and returns where it ends. */
@@ -129,6 +152,7 @@ export class Form {
     this.#marks = new Int32Array(buffer, this.#sheet.marks(), n + 1);
     this.#numbers = new Float64Array(buffer, this.#sheet.numbers(), n);
     this.#arms = new Int32Array(buffer, this.#sheet.arms(), this.#sheet.n_slots);
+    this.#propensities = new Float64Array(buffer, this.#sheet.propensities(), this.#sheet.n_slots);
   }
 
   /** Gives the memory back. Whoever asks the form after that gets an error. */

@@ -36,7 +36,8 @@ function usual(engine, visitor, decision, facts) {
   const known = Object.fromEntries(NAMES.map((name, i) => [name, facts[i]]).filter(([, fact]) => fact !== undefined && fact !== null));
   const { path = "", referrer, country, language, device = "", time_millis = 0, ...attributes } = known;
   const told = engine.decide({ path, referrer, country, language, device, time_millis, attributes, visitor: visitor ?? undefined, decision });
-  return config.slots.map(({ id }) => Number(told.slots.find((slot) => slot.slot === id)?.arm ?? -1));
+  const slots = config.slots.map(({ id }) => told.slots.find((slot) => slot.slot === id));
+  return { arms: slots.map((slot) => Number(slot?.arm ?? -1)), propensities: slots.map((slot) => slot?.propensity ?? 1) };
 }
 
 test("a form finds the arms that the engine finds", () => {
@@ -61,7 +62,10 @@ test("a form finds the arms that the engine finds", () => {
     const facts = choices.map((list, k) => list[(i * (k + 1) + (i >> k)) % list.length]);
     const visitor = i % 3 ? hex(i) : undefined;
     const arms = [...form.arms(visitor, hex(7 * i), facts)];
-    assert.deepEqual(arms, usual(engine, visitor, hex(7 * i), facts), JSON.stringify(facts));
+    const expected = usual(engine, visitor, hex(7 * i), facts);
+    assert.deepEqual(arms, expected.arms, JSON.stringify(facts));
+    const decided = form.decide(visitor, hex(7 * i), facts);
+    assert.deepEqual({ arms: [...decided.arms], propensities: [...decided.propensities] }, expected, JSON.stringify(facts));
     arms.forEach((arm, slot) => seen.add(`${slot} ${arm}`));
   }
   assert.equal(seen.size, config.slots.length * 4, "every outcome of every slot was there");

@@ -34,6 +34,9 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         wasm::build_hello(project)?;
     }
     fs::create_dir_all(project.path("target/bench"))?;
+    if scripts.iter().any(|script| stem(script) == "contextual") {
+        step("learning what the contextual slot decides with", || learn(project))?;
+    }
     let mut n_missed = 0;
     for script in &scripts {
         let name = stem(script);
@@ -45,5 +48,13 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         n_missed += table::print(&result)?;
     }
     ensure!(n_missed == 0, "{n_missed} targets missed");
+    Ok(())
+}
+
+/// Writes `target/bench/learned.json`: a snapshot with regressions that the core has learned.
+fn learn(project: &Project) -> Result<()> {
+    let package = ["run", "--quiet", "--package", "edgeloom-learned", "--profile", "xtask"];
+    let learned = process::capture(project.cargo().args(package))?;
+    fs::write(project.path("target/bench/learned.json"), learned)?;
     Ok(())
 }

@@ -198,7 +198,7 @@ fn with_features() -> String {
         let mut row = json!({
             "row": format!("{n:08x}"), "time_millis": 1_790_000_000_000 + n * 28_800, "slot": "hero", "arm": name(is_red),
             "propensity": 0.5, "unit": format!("{n:016x}"), "exposures": 1, "held_out": held_out, "features": set,
-            "x": features.vector(|_| Some(device.into())).as_slice(), "shadow": name(shadow), "country": if n % 3 == 0 { "de" } else { "fr" },
+            "x": features.vector(|_| Some(std::borrow::Cow::Owned(device.into()))).as_slice(), "shadow": name(shadow), "country": if n % 3 == 0 { "de" } else { "fr" },
         });
         if generator.unit() < rate {
             row["rewards"] = json!({ "order": { "n": 1, "value": 10.0 } });

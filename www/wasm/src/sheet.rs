@@ -4,7 +4,7 @@
 //! an exported function did with a pointer it was given. What it wrote is checked like everything from outside: a wrong
 //! mark costs a fact, no more.
 
-use edgeloom::decide::decide;
+use edgeloom::decide::{arms, decide};
 use edgeloom::form::{Entry, Form};
 use edgeloom::seed::Seed;
 use edgeloom::snapshot::Snapshot;
@@ -31,6 +31,8 @@ pub struct Sheet {
     numbers: Vec<f64>,
     /// Per slot of the snapshot the position of its arm, or -1.
     arms: Vec<i32>,
+    /// Per slot of the snapshot the chance of what it got, where it was asked for.
+    propensities: Vec<f64>,
 }
 
 impl Sheet {
@@ -43,6 +45,7 @@ impl Sheet {
             marks: vec![MISSING; n_facts + 1],
             numbers: vec![0.0; n_facts],
             arms: vec![-1; n_slots],
+            propensities: vec![1.0; n_slots],
         }
     }
 }
@@ -75,22 +78,57 @@ impl Sheet {
         self.arms.as_mut_ptr()
     }
 
+    /// Address of the propensities.
+    pub fn propensities(&mut self) -> *mut f64 {
+        self.propensities.as_mut_ptr()
+    }
+
     /// Number of slots of the snapshot.
     #[wasm_bindgen(getter)]
     pub fn n_slots(&self) -> usize {
         self.arms.len()
     }
 
-    /// Decides for the visit on the sheet, of which so many bytes are texts; false where the visitor or the decision is not
+    /// Finds the arms for the visit on the sheet, of which so many bytes are texts; false where the visitor or the decision is not
     /// 32 hexadecimal digits.
+    pub fn choose(&mut self, n_bytes: usize) -> bool {
+        let Some(seed) = self.read(n_bytes) else { return false };
+        self.arms.fill(-1);
+        for (slot, arm) in arms(&self.snapshot, self.form.context(), &seed) {
+            if let (Some(place), Some(arm)) = (self.arms.get_mut(slot), arm) {
+                *place = i32::try_from(arm).unwrap_or(-1);
+            }
+        }
+        true
+    }
+
+    /// The same, with the propensities: 1 for a slot that is not on the page.
     pub fn decide(&mut self, n_bytes: usize) -> bool {
-        let Self { snapshot, form, texts, marks, numbers, arms } = self;
-        let [visitor, marks @ ..] = marks.as_slice() else { return false };
+        let Some(seed) = self.read(n_bytes) else { return false };
+        self.arms.fill(-1);
+        self.propensities.fill(1.0);
+        for choice in &decide(&self.snapshot, self.form.context(), &seed).choices {
+            if let (Some(place), Some(arm)) = (self.arms.get_mut(choice.slot), choice.arm) {
+                *place = i32::try_from(arm).unwrap_or(-1);
+            }
+            if let Some(place) = self.propensities.get_mut(choice.slot) {
+                *place = choice.propensity;
+            }
+        }
+        true
+    }
+}
+
+impl Sheet {
+    /// Takes the facts over and tells the seed.
+    fn read(&mut self, n_bytes: usize) -> Option<Seed> {
+        let Self { snapshot, form, texts, marks, numbers, .. } = self;
+        let [visitor, marks @ ..] = marks.as_slice() else { return None };
         let written = texts.get(..n_bytes).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        let Some((ids, _)) = written.and_then(|text| text.split_at_checked(2 * ID)) else { return false };
-        let Some((id, decision)) = ids.split_at_checked(ID) else { return false };
+        let (ids, _) = written.and_then(|text| text.split_at_checked(2 * ID))?;
+        let (id, decision) = ids.split_at_checked(ID)?;
         let visitor = (*visitor != MISSING).then_some(id);
-        let Ok(seed) = Seed::of_text(&snapshot.site, visitor, decision) else { return false };
+        let seed = Seed::of_text(&snapshot.site, visitor, decision).ok()?;
         let mut texts = Texts { all: written.unwrap_or_default(), at: 2 * ID };
         form.fill(marks.iter().zip(numbers).map(|(mark, number)| match *mark {
             NUMBER => Entry::Number(*number),
@@ -98,13 +136,7 @@ impl Sheet {
             TRUE => Entry::Truth(true),
             end => texts.until(end).map_or(Entry::Missing, Entry::Text),
         }));
-        arms.fill(-1);
-        for choice in &decide(snapshot, form.context(), &seed).choices {
-            if let (Some(place), Some(arm)) = (arms.get_mut(choice.slot), choice.arm) {
-                *place = i32::try_from(arm).unwrap_or(-1);
-            }
-        }
-        true
+        Some(seed)
     }
 }
 
