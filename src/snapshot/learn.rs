@@ -54,7 +54,9 @@ pub struct Since<'l> {
 /// ```
 #[must_use]
 pub fn learn(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<LearnedSlot> {
-    let learn = |slot| Learner::of(slot, config, statistics).map(|learner| learner.learn(since));
+    let positions = Positions::of(config, statistics);
+    let learn =
+        |slot| Learner::of(slot, config, (statistics, &positions)).map(|learner| learner.learn(since));
     let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(learn).collect();
     sort_by(&mut slots, |a, b| a.slot.cmp(&b.slot));
     slots
@@ -69,16 +71,19 @@ struct Learner<'l> {
     /// What its contextual policy looks at, where it has one.
     features: Option<Features>,
     /// What is learned of the same blocks elsewhere.
-    positions: Positions<'l>,
+    positions: &'l Positions<'l>,
 }
 
 impl<'l> Learner<'l> {
     /// `None` where slot or goal have no usable name.
-    fn of(slot: &'l Slot, config: &'l Config, statistics: &'l Statistics) -> Option<Self> {
+    fn of(
+        slot: &'l Slot,
+        config: &'l Config,
+        (statistics, positions): (&'l Statistics, &'l Positions<'l>),
+    ) -> Option<Self> {
         let id = SlotId::new(&slot.id).ok()?;
         GoalId::new(&slot.goal).ok()?;
         let features = scoring::features_of(slot);
-        let positions = Positions::of(slot, config, statistics);
         Some(Self { slot, id, goals: goals_of(slot, &config.goals), statistics, features, positions })
     }
 
@@ -142,7 +147,7 @@ impl<'l> Learner<'l> {
         let own = self.slot.arms.iter().find(|arm| arm_id(arm).is_ok_and(|name| name == *id));
         arm.pooled = own
             .and_then(|own| own.block.as_deref())
-            .and_then(|block| self.positions.elsewhere(&self.slot.id, block));
+            .and_then(|block| self.positions.elsewhere((&self.slot.id, &self.slot.goal), block));
         let columns = self.features.as_ref().zip(own).and_then(|(visit, arm)| columns_of(arm, visit));
         arm.regression = columns.and_then(|columns| self.regression(columns, terms, counts, ripe.as_ref()));
         arm
