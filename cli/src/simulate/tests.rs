@@ -108,15 +108,18 @@ fn the_drawing_names_all_that_it_shows() {
     assert_eq!(svg, plot::svg(&[of(&world, &extent)], &extent).unwrap());
 }
 
-/// What another implementation found: its name there, our policy, in both environments.
-const REFERENCES: [(&str, f64); 3] = [
-    ("beta_ts_batch_1000", 0.0),
-    ("beta_ts_batch_1000_floor_1pct", 0.01),
-    ("beta_ts_batch_1000_floor_5pct", 0.05),
+/// What another implementation found of Thompson sampling that learns in batches: its name there, the floor, visits between two
+/// publications. The batches of 100 come last: they take most of the time.
+const REFERENCES: [(&str, f64, u32); 5] = [
+    ("beta_ts_batch_1000", 0.0, 1_000),
+    ("beta_ts_batch_1000_floor_1pct", 0.01, 1_000),
+    ("beta_ts_batch_1000_floor_5pct", 0.05, 1_000),
+    ("beta_ts_batch_5000", 0.0, 5_000),
+    ("beta_ts_batch_100", 0.0, 100),
 ];
 
 /// Runs our policies in the environments of the reference, as often as asked, and compares.
-fn compare(n_runs: usize, policies: &[(&str, f64)], assignment: &str) {
+fn compare(n_runs: usize, policies: &[(&str, f64, u32)], assignment: &str) {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/reference/regret.json");
     let Ok(text) = std::fs::read_to_string(path) else {
         println!("skipped: no ../shared");
@@ -130,15 +133,18 @@ fn compare(n_runs: usize, policies: &[(&str, f64)], assignment: &str) {
         let best = rates.iter().copied().fold(0.0, f64::max);
         let mean_loss = best - rates.iter().sum::<f64>() / rates.len() as f64;
         let uniform = environment["policies"]["uniform_ab"]["regret"].as_f64().unwrap();
-        let days = (uniform / mean_loss / 1_000.0).round() as usize;
-        for (policy, floor) in policies {
+        let visits = 1_000.0 * (uniform / mean_loss / 1_000.0).round();
+        for (policy, floor, batch) in policies {
             // There a uniform arm comes with this probability; our floor is what each arm has of it.
             let floor = floor / rates.len() as f64;
             let limits = json!({ "exploration_floor": floor, "burn_in": 0, "assignment": assignment });
-            let ours = of(&world(&rates, limits, 0.0), &extent(days, n_runs)).regret;
+            let days = (visits / f64::from(*batch)) as usize;
+            let extent = Extent { visitors_per_day: *batch, ..extent(days, n_runs) };
+            let ours = of(&world(&rates, limits, 0.0), &extent).regret;
             let reference = &environment["policies"][*policy];
             let theirs = reference["regret"].as_f64().unwrap();
-            // The reference's half width is one standard error, as its 95 % points tell; ours is 1.96.
+            // The reference's half width is one standard error, as its 95 % points tell; ours is 1.96. (Its 85.0 ± 0.9 for five arms
+            // and batches of 1,000 is on the low side: 6,000 runs of a third implementation, in C, gave 86.5 ± 0.5.)
             let (our_error, their_error) =
                 (ours.half_width / 1.96, reference["half_width"].as_f64().unwrap());
             let error = (our_error * our_error + their_error * their_error).sqrt();
@@ -151,17 +157,22 @@ fn compare(n_runs: usize, policies: &[(&str, f64)], assignment: &str) {
                 (ours.mean - theirs).abs() < 3.5 * error,
                 "{name} {policy}: {ours:?} instead of {theirs}"
             );
+            // Clearly below equal chances: by a third at least, whatever the error of so few runs.
+            assert!(
+                ours.mean + 3.5 * our_error < uniform * 2.0 / 3.0,
+                "{name} {policy}: {ours:?} is not clearly below {uniform}"
+            );
         }
     }
 }
 
 #[test]
-fn regret_is_that_of_the_reference() {
-    compare(12, &REFERENCES[..1], "sticky");
+fn regret_is_that_of_the_reference_and_clearly_below_that_of_equal_chances() {
+    compare(12, &REFERENCES[..4], "sticky");
 }
 
 #[test]
-#[ignore = "2,000 runs of six environments: minutes, and only of use when optimised"]
+#[ignore = "2,000 runs of ten settings: half an hour, and only of use when optimised"]
 fn regret_is_that_of_the_reference_to_a_hundredth() {
     for assignment in ["sticky", "per_view"] {
         compare(2_000, &REFERENCES, assignment);
