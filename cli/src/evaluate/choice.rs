@@ -241,10 +241,10 @@ impl<'v, 'r> Choices<'v, 'r> {
             }
             match policy {
                 Policy::Config(..) => notes.push(format!(
-                    "{name}: as if published at the start and learning each night from what the log has until then; its audiences and caps are taken as open to everybody"
+                    "{name}: as if published at the start and learning each night from what the log has until then; its audiences and caps are taken as open to everybody, and its blocks as neither fading nor beside others"
                 )),
-                Policy::Snapshot(..) => notes.push(format!("{name}: its audiences and caps are taken as open to everybody; the log does not know who they are for")),
-                Policy::Shadow => notes.push("challenger: by how often it chose each arm, on each day and with the same features".into()),
+                Policy::Snapshot(..) => notes.push(format!("{name}: its audiences and caps are taken as open to everybody, and its blocks as neither fading nor beside others: the log does not tell")),
+                Policy::Shadow => notes.push("challenger: by what it chose, which it drew independently of what was shown".into()),
                 Policy::Uniform | Policy::Arm(_) => {}
             }
             list.push(json_of(&name, &earned));

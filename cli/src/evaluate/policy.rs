@@ -17,7 +17,7 @@ use edgeloom::statistics::Statistics;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Views with the same features on a day, from which the challenger's chances are told; with fewer, those of the day are.
+/// Views with the same features on a day, from which the challenger's chances are told; with fewer its own choice counts.
 const LEAST_ALIKE: u64 = 50;
 
 /// A policy to evaluate.
@@ -159,7 +159,7 @@ impl Ready<'_> {
                 let place = by_day.partition_point(|(day, _)| *day <= view.day).checked_sub(1)?;
                 of_slot(slot_of(&by_day.get(place)?.1, views)?, views, view, listed)
             }
-            Self::Shadow(shadows) => shadows.shares(view),
+            Self::Shadow(shadows) => shadows.shares(views, view),
         }
     }
 }
@@ -254,44 +254,48 @@ fn count(
     Some(())
 }
 
-/// How often the challenger chose each arm.
+/// What the challenger chose.
 ///
-/// Not simply "the challenger's arm was shown": it draws with the numbers that the policy draws with, so that both choose the same
-/// arm more often than chance would have it. How often it chose an arm, on a day and with the same features, does not depend on
-/// that.
+/// It draws independently of the policy, so that its own choice, taken as certain, already gives what it would have earned. How often
+/// it chose each arm on a day and with the same features tells the same with less chance in it, wherever that is known; nothing
+/// else moves its chances.
 #[derive(Debug, Default)]
 pub struct Shadows {
-    by_day: BTreeMap<u64, BTreeMap<usize, u64>>,
-    alike: BTreeMap<(u64, Vec<u64>), BTreeMap<usize, u64>>,
+    alike: BTreeMap<Alike, BTreeMap<usize, u64>>,
 }
+
+/// A day and the features, as bits.
+type Alike = (u64, Vec<u64>);
 
 impl Shadows {
     fn of(views: &Views<'_>) -> Self {
         let mut shadows = Self::default();
         for view in &views.all {
-            let Some(shadow) = view.row.shadow.as_deref() else { continue };
-            // What was never shown has a place of its own.
-            let arm = views.arms.binary_search(&shadow).unwrap_or(views.arms.len());
-            for counts in [
-                shadows.by_day.entry(view.day).or_default(),
-                shadows.alike.entry(Self::kind(view)).or_default(),
-            ] {
-                *counts.entry(arm).or_default() += view.exposures();
+            if let Some(arm) = Self::arm(views, view) {
+                *shadows.alike.entry(Self::kind(view)).or_default().entry(arm).or_default() +=
+                    view.exposures();
             }
         }
         shadows
     }
 
-    fn kind(view: &View<'_>) -> (u64, Vec<u64>) {
+    /// The arm that it chose; what was never shown has a place of its own.
+    fn arm(views: &Views<'_>, view: &View<'_>) -> Option<usize> {
+        let shadow = view.row.shadow.as_deref()?;
+        Some(views.arms.binary_search(&shadow).unwrap_or(views.arms.len()))
+    }
+
+    fn kind(view: &View<'_>) -> Alike {
         (view.day, view.row.x.iter().map(|x| x.to_bits()).collect())
     }
 
-    fn shares(&self, view: &View<'_>) -> Option<Vec<(usize, f64)>> {
-        view.row.shadow.as_ref()?;
-        let total = |counts: &BTreeMap<usize, u64>| counts.values().sum::<u64>();
-        let alike = self.alike.get(&Self::kind(view)).filter(|counts| total(counts) >= LEAST_ALIKE);
-        let counts = alike.or_else(|| self.by_day.get(&view.day))?;
-        let n = total(counts) as f64;
-        Some(counts.iter().map(|(arm, k)| (*arm, *k as f64 / n)).collect())
+    fn shares(&self, views: &Views<'_>, view: &View<'_>) -> Option<Vec<(usize, f64)>> {
+        let own = Self::arm(views, view)?;
+        let counts = self.alike.get(&Self::kind(view))?;
+        let n = counts.values().sum::<u64>();
+        if n < LEAST_ALIKE {
+            return Some(vec![(own, 1.0)]);
+        }
+        Some(counts.iter().map(|(arm, k)| (*arm, *k as f64 / n as f64)).collect())
     }
 }
