@@ -124,15 +124,13 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         };
         let codes = slot.chooser.codes(context);
         let offers = slot.chooser.offers(&slot.id, codes.as_ref(), context);
+        let is_brought = |at: usize| offers.is_some() || !slot.chooser.stands_for_actions(at);
+        let arms = || slot.arms.iter().enumerate();
+        let is_pinned = slot.partial
+            && arms().any(|(at, arm)| page.pins(arm) && !arm.is_shadow && is_eligible(arm) && is_brought(at));
+        let is_candidate = |arm: &Arm| is_eligible(arm) && (!is_pinned || page.pins(arm));
         let candidates = if slot.partial {
-            let is_open = |(at, arm): &(usize, &Arm)| {
-                !arm.is_shadow
-                    && is_eligible(arm)
-                    && (offers.is_some() || !slot.chooser.stands_for_actions(*at))
-            };
-            let arms = || slot.arms.iter().enumerate();
-            let is_pinned = arms().any(|(at, arm)| page.pins(arm) && is_open(&(at, arm)));
-            Candidates::of(arms().map(|place| is_open(&place) && (!is_pinned || page.pins(place.1))))
+            Candidates::of(arms().map(|(at, arm)| !arm.is_shadow && is_candidate(arm) && is_brought(at)))
         } else {
             Candidates::All
         };
@@ -144,7 +142,7 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         let shadow = challenge.and_then(|challenger| {
             let eligible: Vec<usize> = (0..slot.arms.len())
                 .filter(|at| {
-                    !slot.chooser.stands_for_actions(*at) && slot.arms.get(*at).is_some_and(is_eligible)
+                    !slot.chooser.stands_for_actions(*at) && slot.arms.get(*at).is_some_and(is_candidate)
                 })
                 .collect();
             let draw = Draw::of_challenger(seed, slot.id.as_str());

@@ -56,7 +56,7 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                 let why = if arm.is_shadow {
                     Some("only the challenger may choose it")
                 } else if slot.chooser.stands_for_actions(at)
-                    && !context.actions.contains_key(slot.id.as_str())
+                    && context.actions.get(slot.id.as_str()).is_none_or(Vec::is_empty)
                 {
                     Some("it stands for actions, and the request brings none")
                 } else if !in_audience(arm.audience) {

@@ -20,7 +20,7 @@ const ONE: f64 = 4_294_967_296.0;
 /// three weigh nothing.
 pub const MAX_PERIODS: u32 = 72;
 
-/// Periods of contexts that are kept, for their sums are longer: nine half-lives, of which the last weighs 1/500, or all that is
+/// Periods of contexts that are kept of each length, for their sums are longer: nine half-lives, of which the last weighs 1/500, or all that is
 /// not ripe of a window, which has 8 to 15 periods.
 pub const MAX_CONTEXT_PERIODS: u32 = 18;
 
@@ -177,7 +177,7 @@ impl Counts {
             self.periods.insert(period, part());
         }
         if let Some(codes) = &origin.basis.features {
-            let sums = ContextSums::of(&codes.faded(loss), self.exposures, &self.goals);
+            let sums = ContextSums::of(&codes.faded(loss.parts()), self.exposures, &self.goals);
             if let Some(period) = period {
                 self.aged.insert((codes.set(), period), sums.clone());
             }
@@ -200,38 +200,45 @@ impl Counts {
         for (goal, counts) in &other.goals {
             self.add_goal(goal, *counts);
         }
+        let n_periods = self.periods.len();
         for (period, counts) in &other.periods {
             self.periods.or_default(*period).merge(counts);
         }
         self.own.merge(&other.own);
-        if !other.periods.is_empty() {
+        // A new period comes once in hours, events come all the time.
+        if self.periods.len() > n_periods {
             self.forget_periods();
         }
         merge_contexts(&mut self.contexts, &other.contexts);
-        if !other.aged.is_empty() {
-            merge_contexts(&mut self.aged, &other.aged);
+        let n_aged = self.aged.len();
+        merge_contexts(&mut self.aged, &other.aged);
+        if self.aged.len() > n_aged {
             self.forget_contexts();
         }
     }
 
-    /// Keeps the newest periods of each set and length, as [`Counts::forget_periods`] does.
+    /// Keeps the newest periods of each length, of whatever set: what a set has that was given up goes with its time.
     fn forget_contexts(&mut self) {
-        let known: Vec<(u32, Period)> = self.aged.keys().copied().collect();
-        self.aged.retain(|(set, period), _| {
-            let alike = known.iter().filter(|(other, at)| other == set && at.hours == period.hours);
-            let last = alike.map(|(_, at)| at.index).max();
-            last.is_none_or(|last| last - period.index < MAX_CONTEXT_PERIODS)
+        let mut last: SortedMap<u16, u32> = SortedMap::new();
+        for (_, period) in self.aged.keys() {
+            let newest = last.or_default(period.hours);
+            *newest = period.index.max(*newest);
+        }
+        self.aged.retain(|(_, period), _| {
+            last.get(&period.hours).is_none_or(|last| last - period.index < MAX_CONTEXT_PERIODS)
         });
     }
 
     /// Keeps the newest periods of each length. Which these are is told by the newest of all, so that it does not matter in which
     /// order they came: what one shard has forgotten would be forgotten by all together.
     fn forget_periods(&mut self) {
-        let newest: Vec<Period> = self.periods.keys().copied().collect();
+        let mut last: SortedMap<u16, u32> = SortedMap::new();
+        for period in self.periods.keys() {
+            let newest = last.or_default(period.hours);
+            *newest = period.index.max(*newest);
+        }
         self.periods.retain(|period, counts| {
-            let last =
-                newest.iter().filter(|other| other.hours == period.hours).map(|other| other.index).max();
-            let is_new = last.is_none_or(|last| last - period.index < MAX_PERIODS);
+            let is_new = last.get(&period.hours).is_none_or(|last| last - period.index < MAX_PERIODS);
             is_new && *counts != Part::default()
         });
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 
-/// Largest file, bytes: 10,000 nodes in many words.
+/// Largest file, bytes: 5,000 nodes in many words.
 const MAX_BYTES: u64 = 4 << 20;
 
 /// Puts each forest in the place of its file's name, which counts from the folder of the configuration. Returns what could not be

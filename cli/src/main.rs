@@ -111,7 +111,7 @@ enum Command {
         /// The actions that the request brought for the slot, as JSON: [{"id":"…","features":{…}}, …]
         #[arg(long, value_name = "FILE")]
         actions: Option<PathBuf>,
-        /// The value of `_el` in a link
+        /// The receipt of a slot, from the page's decisions or an answer; of a visit without consent also the value of `_el` in a link
         receipt: String,
     },
     /// Say in words why a visit would see this: every rule, every candidate with its chance

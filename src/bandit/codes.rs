@@ -3,7 +3,6 @@
 
 use crate::bandit::scorer::FeatureVector;
 use crate::bytes::{Reader, put_varint, unzigzag, zigzag};
-use crate::receipt::Loss;
 
 /// Columns at most, the intercept included. A receipt with all of them filled has 350 characters more, and an arm's sums
 /// 64 · 65 / 2 = 2,080 numbers.
@@ -52,8 +51,8 @@ impl Codes {
     /// The features of a view in which the arm was worth only a part of what it is else: a regression of the rewards on these
     /// learns the whole.
     #[must_use]
-    pub(crate) fn faded(&self, loss: Loss) -> Self {
-        let left = 256 - i32::from(loss.parts());
+    pub(crate) fn faded(&self, lost_256ths: u8) -> Self {
+        let left = 256 - i32::from(lost_256ths);
         // Between -32,768 and 32,767 still; halves are rounded up.
         let code = |code: &i16| ((i32::from(*code) * left + 128) >> 8) as i16;
         Self { set: self.set, codes: self.codes.iter().map(code).collect() }

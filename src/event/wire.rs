@@ -1,5 +1,5 @@
 //! The JSON form of an event: one-letter names, each a promise; a new one is optional.
-//! One event of an exposure has some 200 bytes, the largest 350:
+//! One event of an exposure has some 200 bytes, the largest 900:
 //!
 //! ```text
 //! {"k":"<key>","d":"<decision>","s":"hero","a":"bold","t":1764200000000,"p":0.5,"n":1}

@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 /// Longest tag.
 const MAX_TAG_BYTES: usize = 64;
+/// Most tags of a block.
+const MAX_TAGS: usize = 16;
+/// Most combinations of a site: each view of a page counts all of them.
+const MAX_COMBINATIONS: usize = 64;
 
 /// A block as its arms need it.
 #[derive(Debug, Clone)]
@@ -44,8 +48,13 @@ impl Blocks {
                 Err(warning) => warnings.push(warning),
             }
         }
-        for (i, combination) in config.combinations.iter().enumerate() {
-            if let Err(warning) = blocks.combine(combination, &format!("/combinations/{i}")) {
+        if config.combinations.len() > MAX_COMBINATIONS {
+            let message =
+                format!("{} combinations; hint: {MAX_COMBINATIONS} at most", config.combinations.len());
+            warnings.push(Warning::error("/combinations", message));
+        }
+        for (i, combination) in config.combinations.iter().enumerate().take(MAX_COMBINATIONS) {
+            if let Err(warning) = blocks.combine(combination, &format!("/combinations/{i}"), warnings) {
                 warnings.push(warning);
             }
         }
@@ -66,33 +75,38 @@ impl Blocks {
         let mut note = |warning| warnings.push(warning);
         let limit = block.cap.map(|cap| limit(cap, at)).transpose().map_err(&mut note).ok().flatten();
         let fading = block.fades.map(|fades| fading(fades, at)).transpose().map_err(&mut note).ok().flatten();
-        for (i, tag) in block.tags.iter().enumerate() {
-            if tag.is_empty() || tag.len() > MAX_TAG_BYTES {
-                let message = format!("a tag has 1 to {MAX_TAG_BYTES} bytes; hint: a word");
-                note(Warning::error(format!("{at}/tags/{i}"), message));
-            }
+        let is_tag = |tag: &String| (1..=MAX_TAG_BYTES).contains(&tag.len());
+        if let Some(i) = block.tags.iter().position(|tag| !is_tag(tag)) {
+            let message = format!("a tag has 1 to {MAX_TAG_BYTES} bytes; hint: a word");
+            note(Warning::error(format!("{at}/tags/{i}"), message));
+        }
+        if block.tags.len() > MAX_TAGS {
+            let message = format!("{} tags; hint: {MAX_TAGS} at most", block.tags.len());
+            note(Warning::error(format!("{at}/tags"), message));
         }
         let ready = Ready {
             markup: Arc::new(made.markup().clone()),
             cap: limit.map(|limit| Cap { key: SeenKey::of_block(&id), limit }),
             fading: fading.map(|fading| (SeenKey::of_fading(&id), fading)),
             combinations: Vec::new(),
-            tags: block.tags.clone(),
+            tags: block.tags.iter().filter(|tag| is_tag(tag)).take(MAX_TAGS).cloned().collect(),
         };
         Ok((block.id.clone(), ready))
     }
 
-    fn combine(&mut self, wire: &wire::Combination, at: &str) -> Item<()> {
+    /// A block that can't be used is left out of its combination: the others must not meet on a page for its sake.
+    fn combine(&mut self, wire: &wire::Combination, at: &str, warnings: &mut Vec<Warning>) -> Item<()> {
         let rule = rule(wire, at)?;
         let members: Vec<String> = match (&wire.blocks[..], &wire.tag) {
             ([_, _, ..], None) => {
-                if let Some((i, name)) =
-                    (0..).zip(&wire.blocks).find(|(_, name)| !self.ready.contains_key(*name))
-                {
-                    let message = format!("there is no usable block '{name}'; hint: define it under blocks");
-                    return Err(Warning::error(format!("{at}/blocks/{i}"), message));
+                for (i, name) in wire.blocks.iter().enumerate() {
+                    if !self.ready.contains_key(name) {
+                        let message =
+                            format!("there is no usable block '{name}'; hint: define it under blocks");
+                        warnings.push(Warning::error(format!("{at}/blocks/{i}"), message));
+                    }
                 }
-                wire.blocks.clone()
+                wire.blocks.iter().filter(|name| self.ready.contains_key(*name)).cloned().collect()
             }
             ([], Some(tag)) => {
                 let has = |(_, ready): &(&String, &Ready)| ready.tags.contains(tag);

@@ -168,6 +168,15 @@ impl Chooser {
         }
     }
 
+    /// Whether these are the features that this policy looks at; a policy that looks at none takes any.
+    #[must_use]
+    pub fn reads(&self, codes: Option<&Codes>) -> bool {
+        match &self.way {
+            Way::Prepared { .. } => true,
+            Way::Contextual(scoring) => codes.is_some_and(|codes| codes.set() == scoring.features.set()),
+        }
+    }
+
     /// What this policy sees of a view, as numbers; `None` for one that does not look.
     #[must_use]
     pub fn codes(&self, context: &Context) -> Option<Codes> {
@@ -336,7 +345,10 @@ impl Scoring {
             return Vec::new();
         };
         let contender = |offer: &Offer| Contender {
-            score: scorer.score(&offer.codes.vector()),
+            score: {
+                let usual = scorer.score(&offer.codes.vector());
+                sight.score(own, || usual).unwrap_or(usual)
+            },
             salt: offer.salt,
             exposures: arm.exposures,
         };

@@ -304,6 +304,7 @@ impl Compiler {
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
         let schedule = experiment::schedule(wire, at)?;
+        self.warn_of_words(wire, at);
         let targeting =
             wire.targeting.as_ref().map(|own| Targeting::of(own, &format!("{at}/targeting"))).transpose()?;
         let holdout = wire.holdout.as_ref();
@@ -353,13 +354,20 @@ impl Compiler {
             arm.block.is_some()
                 && before.iter().flat_map(|slot| &slot.arms).any(|other| other.block == arm.block)
         };
-        let partial = arms.iter().any(|arm| {
-            arm.audience.is_some()
-                || arm.is_shadow
-                || arm.cap.is_some()
-                || shares_block(arm)
-                || self.is_combined(arm)
-        }) || wire.arms.iter().any(|arm| !arm.actions.is_empty());
+        let drops_out: Vec<bool> = arms
+            .iter()
+            .enumerate()
+            .map(|(at, arm)| {
+                arm.audience.is_some()
+                    || arm.is_shadow
+                    || arm.cap.is_some()
+                    || shares_block(arm)
+                    || self.is_combined(arm)
+                    || chooser.stands_for_actions(at)
+            })
+            .collect();
+        arms.iter_mut().zip(&drops_out).for_each(|(arm, drops_out)| arm.drops_out = *drops_out);
+        let partial = drops_out.contains(&true);
         let fades = self.fades(&arms, at)?;
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
@@ -384,6 +392,18 @@ impl Compiler {
             partial,
             fades,
         })
+    }
+
+    /// A forest's feature that is a word of the visit, and no number.
+    fn warn_of_words(&mut self, wire: &wire::Slot, at: &str) {
+        let names = wire.targeting.as_ref().and_then(|own| own.forest.get("features")?.as_array());
+        let names = names.into_iter().flatten().enumerate().filter_map(|(i, name)| Some((i, name.as_str()?)));
+        for (i, name) in names.filter(|(_, name)| Targeting::WORDS.contains(name)) {
+            self.warnings.push(Warning::advice(
+                format!("{at}/targeting/forest/features/{i}"),
+                format_args!("'{name}' is a word and never a number; hint: ask for one, as in `{name}=…`"),
+            ));
+        }
     }
 
     /// Whether what stands already can take an arm away, or all others.
@@ -412,7 +432,8 @@ impl Compiler {
         let (sums, periodic) = (self.n_sums + n_sums, self.n_periodic + n_periodic);
         if n_sums > 0 && sums > MAX_SUMS {
             let message = format!(
-                "the contextual slots up to this one make {sums} sums; hint: {MAX_SUMS} at most in a site"
+                "the contextual slots up to this one make {sums} sums, {} times as many where a half-life or a goal's window tells old from new; hint: {MAX_SUMS} at most in a site",
+                1 + MAX_CONTEXT_PERIODS
             );
             return Err(Warning::error(format!("{at}/policy/features"), message));
         }
@@ -463,6 +484,15 @@ impl Compiler {
             return Err(Warning::error(
                 format!("{at}/arms/{i}/actions"),
                 "only a contextual policy chooses among what requests bring; hint: set the policy's `kind` to contextual",
+            ));
+        }
+        let baseline = wire.policy.baseline.as_deref();
+        if for_actions.and_then(|i| wire.arms.get(i)).is_some_and(|arm| {
+            baseline.is_some() && arm_id(arm).is_ok_and(|id| baseline == Some(id.as_str()))
+        }) {
+            return Err(Warning::error(
+                format!("{at}/policy/baseline"),
+                "the baseline stands for what requests bring, and most bring nothing; hint: name another arm",
             ));
         }
         for (i, tripwire) in wire.tripwires.iter().enumerate() {
@@ -545,6 +575,7 @@ impl Compiler {
             fading: ready.as_ref().and_then(|ready| ready.fading),
             combinations: ready.as_ref().map(|ready| ready.combinations.clone()).unwrap_or_default(),
             is_shadow: wire.shadow.unwrap_or(false),
+            drops_out: false,
             id,
             block,
             markup: ready.map(|ready| ready.markup),

@@ -11,6 +11,7 @@ use super::warning::{Item, Warning};
 use super::wire;
 use crate::audience::AudienceIndex;
 use crate::bandit::{self, Assignment, Largest, Limits, LimitsError, PolicyKind, Scorer, Shape};
+use crate::json::number::Decimal;
 use crate::schedule::{Schedule, millis_of};
 use std::sync::Arc;
 
@@ -50,6 +51,11 @@ impl Experiment<'_> {
             let scoring = self.scoring(wire, &at)?;
             return Ok(Chooser::contextual(policy, Arc::new(scoring)));
         }
+        if wire.width.is_some() {
+            let message =
+                "only a contextual policy draws so wide; hint: set `kind` to contextual, or remove it";
+            return Err(Warning::error(format!("{at}/width"), message));
+        }
         if !wire.features.is_empty() {
             let message =
                 "only a contextual policy looks at features; hint: set `kind` to contextual, or remove them";
@@ -85,6 +91,11 @@ impl Experiment<'_> {
             };
             return Err(Warning::error(format!("{at}/features"), message));
         }
+        let width = wire.width.unwrap_or(1.0);
+        if !(0.1..=4.0).contains(&width) {
+            let message = format!("{} is out of range; hint: 0.1 to 4, e.g. 0.5", Decimal(width));
+            return Err(Warning::error(format!("{at}/width"), message));
+        }
         let offering = Offering::of(self.wire, self.arms, &features, self.at)?;
         let usual = (columns, features.set());
         let columns_of = |arm: usize| match &offering {
@@ -92,7 +103,7 @@ impl Experiment<'_> {
             _ => usual,
         };
         let scorer = |(arm, (terms, learned)): (usize, (&ArmTerms<'_>, &&wire::LearnedArm))| {
-            scoring::scorer(columns_of(arm), terms, learned)
+            scoring::scorer(columns_of(arm), width, terms, learned)
         };
         let scorers: Option<Vec<Scorer>> =
             self.terms.iter().zip(self.learned).enumerate().map(scorer).collect();

@@ -171,6 +171,8 @@ pub struct Arm {
     pub cost: f64,
     /// Only a challenger may choose it.
     pub is_shadow: bool,
+    /// Whether there are views in which it is no candidate: of an audience, a cap, a combination, or a block of an earlier slot.
+    pub drops_out: bool,
     /// Exposures counted.
     pub exposures: u64,
     /// Exposures rewarded.

@@ -49,7 +49,8 @@ impl Offering {
         visit: &Features,
         at: &str,
     ) -> Item<Option<Self>> {
-        let mut all = wire.arms.iter().enumerate().filter(|(_, arm)| !arm.actions.is_empty());
+        let is_open = |arm: &wire::Arm| arm.enabled.unwrap_or(true) && !arm.actions.is_empty();
+        let mut all = wire.arms.iter().enumerate().filter(|(_, arm)| is_open(arm));
         let Some((nth, own)) = all.next() else { return Ok(None) };
         let at = |nth| format!("{at}/arms/{nth}/actions");
         if let Some((second, _)) = all.next() {
@@ -81,10 +82,16 @@ impl Offering {
         let offer = |action: &Action| {
             let vector = self.features.vector(|name| action.features.get(name).map(Cow::Borrowed));
             let codes = visit.crossed(&Codes::new(0, vector.as_slice())?, self.set)?;
-            let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), action.id.as_str().as_bytes()]);
+            // Not that of an arm of this name: draws of two contenders must not be the same.
+            let names = [slot.as_str().as_bytes(), b"action", action.id.as_str().as_bytes()];
+            let salt = hash(Purpose::Assign, &names);
             Some(Offer { id: action.id.clone(), codes, salt })
         };
-        let offers: Vec<Offer> = actions.iter().take(MAX_ACTIONS).filter_map(offer).collect();
+        // One that is named twice is one.
+        let is_new =
+            |(at, action): &(usize, &Action)| !actions.iter().take(*at).any(|before| before.id == action.id);
+        let known = actions.iter().take(MAX_ACTIONS).enumerate().filter(is_new);
+        let offers: Vec<Offer> = known.filter_map(|(_, action)| offer(action)).collect();
         let mut all = Vec::new();
         for Offer { id, codes, .. } in &offers {
             all.extend([&[id.as_str().len() as u8], id.as_str().as_bytes()].concat());

@@ -18,10 +18,11 @@ use crate::statistics::{Counts, Statistics};
 
 /// Rewards that a belief from elsewhere is worth at most: enough for a start, and soon outweighed by what is seen here.
 const MOST_REWARDS: f64 = 10.0;
-/// Rounds of the fit at most; tables that hang together take some ten.
-const ROUNDS: usize = 200;
+/// Cells that a fit looks at, in all its rounds: tables that hang together take some ten rounds, those that hardly do some
+/// thousands, and the largest of all 200.
+const MOST_LOOKS: usize = 10_000_000;
 /// A round that moves no attention by more than this part of it was the last.
-const STILL: f64 = 1e-12;
+const STILL: f64 = 1e-9;
 
 /// What is counted of one block in one slot; both by their places in the lists of [`Positions`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -43,6 +44,8 @@ pub(super) struct Positions<'c> {
     attention: Vec<f64>,
     /// Of each block: exposures as far as they were looked at, and rewards.
     totals: Vec<[f64; 2]>,
+    /// Rewards of an exposure, everywhere.
+    usual: f64,
 }
 
 impl<'c> Positions<'c> {
@@ -83,7 +86,8 @@ impl<'c> Positions<'c> {
         positions
     }
 
-    /// How much a slot is looked at, relative to the first that shares with it; `None` where it does not share.
+    /// How much a slot is looked at, relative to the first that shares with it; `None` where it does not share. Where two have no
+    /// block in common, nothing tells them apart but their rates.
     pub(super) fn attention(&self, slot: &str) -> Option<f64> {
         self.attention.get(*self.slots.get(slot)?).copied()
     }
@@ -99,7 +103,9 @@ impl<'c> Positions<'c> {
         }
         // So many exposures here would be looked at as much.
         let exposures = seen / own;
-        let share = if rewards > MOST_REWARDS { MOST_REWARDS / rewards } else { 1.0 };
+        // Many views without a reward say as much as the rewards that were to be expected in them.
+        let weight = rewards.max(exposures * own * self.usual);
+        let share = if weight > MOST_REWARDS { MOST_REWARDS / weight } else { 1.0 };
         // Half an exposure is what rounding leaves of none.
         let is_sound = exposures > 0.5 && exposures >= rewards && exposures.is_finite();
         is_sound.then_some([exposures * share, rewards * share])
@@ -112,7 +118,7 @@ impl<'c> Positions<'c> {
         let usual = (total(|cell| cell.rewards) + 1.0) / (total(|cell| cell.exposures) + 2.0);
         let mut attention = vec![1.0; self.slots.len()];
         let mut totals = vec![[0.0; 2]; self.blocks.len()];
-        for _ in 0..ROUNDS {
+        for _ in 0..MOST_LOOKS / self.cells.len().max(1_000) {
             totals = self.totals(&attention);
             let mut sums = vec![[0.0; 2]; attention.len()];
             for cell in &self.cells {
@@ -137,7 +143,7 @@ impl<'c> Positions<'c> {
             first_of.iter().map(|first| attention.get(*first).copied().unwrap_or(1.0)).collect();
         attention.iter_mut().zip(firsts).for_each(|(own, first)| *own /= first);
         totals.clone_from(&self.totals(&attention));
-        (self.attention, self.totals) = (attention, totals);
+        (self.attention, self.totals, self.usual) = (attention, totals, usual);
     }
 
     fn totals(&self, attention: &[f64]) -> Vec<[f64; 2]> {

@@ -75,17 +75,21 @@ pub(super) fn prior(n_columns: usize, worth: &Score) -> Option<NormalPosterior> 
     NormalPosterior::new(&mean, &vec![precision; n_columns]).ok()
 }
 
-/// What an arm is scored with: what was published, where it has these columns of this set, else the prior.
+/// What an arm is scored with: what was published, where it has these columns of this set, else the prior; drawn this many standard
+/// deviations wide (the v of Agrawal & Goyal 2013, arXiv:1209.3352).
 pub(super) fn scorer(
     (n_columns, set): (usize, u32),
+    width: f64,
     terms: &ArmTerms<'_>,
     learned: &LearnedArm,
 ) -> Option<Scorer> {
+    let wide = |factor: &[f64]| factor.iter().map(|entry| entry * width).collect::<Vec<f64>>();
     let published = learned
         .regression
         .as_ref()
         .filter(|published| published.set == set && published.mean.len() == n_columns);
-    if let Some(scorer) = published.and_then(|published| Scorer::of_parts(&published.mean, &published.factor))
+    if let Some(scorer) =
+        published.and_then(|published| Scorer::of_parts(&published.mean, &wide(&published.factor)))
     {
         return Some(scorer);
     }
@@ -93,5 +97,5 @@ pub(super) fn scorer(
     if let Some(intercept) = mean.first_mut() {
         *intercept -= terms.cost;
     }
-    Scorer::of_parts(&mean, &factor)
+    Scorer::of_parts(&mean, &wide(&factor))
 }

@@ -33,7 +33,7 @@ json::fields! {
     Feature { needs name; may have number, boolean, one_of, hashed; }
     Ordinary { needs mean, scale; }
     LayerPart { needs id, from, to; }
-    Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share, features; }
+    Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share, width, features; }
     Arm { may have id, block, enabled, audience, cost, shadow, actions, prior; }
     Published { has config, learned; }
     LearnedSlot { has slot, arms; may have tripped, attention; }

@@ -9,8 +9,8 @@ use crate::json::number::Decimal;
 use crate::measure::who::forest::Forest;
 use serde_json::Value;
 
-/// Nodes of a slot's forest at most: as text they are 700 KB, of which a configuration may have 1 MB.
-pub const MAX_NODES: usize = 10_000;
+/// Nodes of a slot's forest at most: as text they are 350 KB, which every isolate reads once per publication.
+pub const MAX_NODES: usize = 5_000;
 
 /// A forest over the facts of a visit, and what is worth it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,9 @@ enum Fact {
 }
 
 impl Targeting {
+    /// Facts of a visit that are words.
+    pub(super) const WORDS: [&'static str; 5] = ["path", "referrer", "country", "language", "device"];
+
     /// Checks forest and threshold.
     pub(super) fn of(wire: &wire::Targeting, at: &str) -> Item<Self> {
         if !(wire.least.is_finite() && wire.least.abs() <= crate::event::MAX_VALUE) {
@@ -152,7 +155,7 @@ mod tests {
     fn a_forest_that_can_not_be_used_costs_its_slot_and_says_where() {
         let mut broken = forest();
         broken["trees"][1]["nodes"][0]["left"] = json!(7);
-        let many: Vec<Value> = (0..10_001).map(|_| json!({ "nodes": [{ "value": 0.1 }] })).collect();
+        let many: Vec<Value> = (0..5_001).map(|_| json!({ "nodes": [{ "value": 0.1 }] })).collect();
         for (targeting, pointer) in [
             (json!({ "forest": "uplift.json", "least": 0.0 }), "/slots/0/targeting/forest"),
             (json!({ "forest": { "features": ["a"] }, "least": 0.0 }), "/slots/0/targeting/forest"),

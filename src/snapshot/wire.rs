@@ -377,7 +377,7 @@ pub struct Slot {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(deny_unknown_fields))]
 pub struct Targeting {
-    /// The forest, or in a file for `edgeloom` the name of one that holds it; 10,000 nodes at most. Its features are facts of the
+    /// The forest, or in a file for `edgeloom` the name of one that holds it; 5,000 nodes at most. Its features are facts of the
     /// visit: `hour` a number, `device=phone` whether it is that word.
     pub forest: Value,
     /// The least expected uplift that is worth it, in units of the reward.
@@ -508,6 +508,9 @@ pub struct Policy {
     /// Least probability of the baseline, in [0, 1]; default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline_share: Option<f64>,
+    /// How wide a contextual policy draws, in standard deviations of its belief, in [0.1, 4]; default 1. Below 1 it explores less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<f64>,
     /// What a contextual policy looks at; 63 columns at most.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<Feature>,

@@ -121,6 +121,8 @@ struct Row {
     periods: Vec<PeriodRow>,
     /// Left out where nothing is decided by context.
     contexts: Vec<ContextRow>,
+    /// The same by period, left out where the slot does not tell old from new.
+    aged: Vec<AgedRow>,
 }
 
 /// Counted rewards of a goal.
@@ -154,13 +156,18 @@ struct PeriodRow {
 #[derive(Default)]
 struct ContextRow {
     set: u32,
-    /// With `index`, the period; without, all time.
-    hours: Option<u16>,
-    index: Option<u32>,
     columns: u32,
     exposures: u64,
     squares: Numbers<i64>,
     goals: Vec<ContextGoal>,
+}
+
+/// Sums over contexts of a period.
+#[derive(Default)]
+struct AgedRow {
+    hours: u16,
+    index: u32,
+    sums: ContextRow,
 }
 
 /// Sums over rewarded contexts.
@@ -178,12 +185,13 @@ json::fields! {
     Shape { has counts, refused, repeats; }
     Row {
         has slot, exposures, propensity_units, inverse_units, inverse_squares, goals;
-        may have arm, held_out, lost, own, periods, contexts;
+        may have arm, held_out, lost, own, periods, contexts, aged;
     }
     Goal { has goal, n, value_micros, square_micros; }
     PartRow { has exposures, goals; may have lost; }
     PeriodRow { has hours, index, exposures, goals; may have lost; }
-    ContextRow { has set, columns, exposures, squares, goals; may have hours, index; }
+    ContextRow { has set, columns, exposures, squares, goals; }
+    AgedRow { has hours, index, sums; }
     ContextGoal { has goal, n, value_micros, square_micros, rewarded, valued; }
 }
 
@@ -263,13 +271,8 @@ impl Shape {
                     lost: (counts.own.lost > 0).then_some(counts.own.lost),
                 }),
                 periods: counts.periods.iter().map(PeriodRow::of).collect(),
-                contexts: {
-                    let all = counts.contexts.iter().map(|(set, sums)| ContextRow::of(*set, None, sums));
-                    let aged = |((set, period), sums): (&(u32, Period), &ContextSums)| {
-                        ContextRow::of(*set, Some(*period), sums)
-                    };
-                    all.chain(counts.aged.iter().map(aged)).collect()
-                },
+                contexts: counts.contexts.iter().map(|(set, sums)| ContextRow::of(*set, sums)).collect(),
+                aged: counts.aged.iter().map(AgedRow::of).collect(),
             }
         });
         Self { counts: counts.collect(), refused: statistics.refused.clone(), repeats: statistics.repeats }
@@ -315,7 +318,7 @@ impl PeriodRow {
 }
 
 impl ContextRow {
-    fn of(set: u32, period: Option<Period>, sums: &ContextSums) -> Self {
+    fn of(set: u32, sums: &ContextSums) -> Self {
         let goal = |(goal, sums): (&GoalId, &GoalSums)| ContextGoal {
             goal: goal.to_string(),
             n: sums.counts.n,
@@ -326,8 +329,6 @@ impl ContextRow {
         };
         Self {
             set,
-            hours: period.map(|period| period.hours),
-            index: period.map(|period| period.index),
             columns: sums.columns as u32,
             exposures: sums.exposures,
             squares: Numbers(sums.squares.clone()),
@@ -350,6 +351,12 @@ impl ContextRow {
             goals.insert(GoalId::new(&goal.goal)?, GoalSums { counts, rewarded, valued });
         }
         Ok(ContextSums { columns, exposures: self.exposures, squares, goals })
+    }
+}
+
+impl AgedRow {
+    fn of(((set, period), sums): (&(u32, Period), &ContextSums)) -> Self {
+        Self { hours: period.hours, index: period.index, sums: ContextRow::of(*set, sums) }
     }
 }
 
@@ -376,13 +383,10 @@ impl TryFrom<Shape> for Statistics {
                 counts.add_goal(&goal, own);
             }
             for context in row.contexts {
-                let (set, hours, index) = (context.set, context.hours, context.index);
-                let sums = context.sums()?;
-                if let (Some(hours), Some(index)) = (hours, index) {
-                    counts.aged.insert((set, Period { hours, index }), sums);
-                } else {
-                    counts.contexts.insert(set, sums);
-                }
+                counts.contexts.insert(context.set, context.sums()?);
+            }
+            for AgedRow { hours, index, sums } in row.aged {
+                counts.aged.insert((sums.set, Period { hours, index }), sums.sums()?);
             }
             // Added, not set: rows given twice lose nothing.
             let treatment = Treatment::from_parts(row.arm.as_deref(), row.held_out)?;

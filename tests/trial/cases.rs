@@ -239,7 +239,11 @@ fn slates() -> Vec<Case> {
     tiring.config["blocks"][0]["fades"] = json!({ "factor": 0.6, "hours": 20 });
     tiring.config["blocks"][1]["fades"] = json!({ "factor": 0.8, "hours": 100 });
     tiring.config["slots"][0]["arms"][2]["cost"] = json!(0.1);
+    let together = json!([{ "blocks": ["a", "b", "c"], "pinned": true }]);
+    let mut challenged = page("challenger beside what belongs together", together);
+    challenged.config["slots"][1]["challenger"] = json!({ "kind": "uniform" });
     vec![
+        challenged,
         page(
             "no more of a kind than may be",
             json!([{ "tag": "offer", "most": 1 }, { "blocks": ["b", "d"], "most": 1 }]),
@@ -315,7 +319,7 @@ fn with_context() -> Vec<Case> {
     let kinds = |name, slots| Case { visits: four_kinds(), ..case(name, slots) };
     let three = json!({ "arms": [{ "id": "1" }, { "id": "2" }, { "id": "3", "cost": 0.2 }] });
     let offered = json!({ "arms": [
-        { "id": "1" }, { "id": "2" }, { "id": "products", "actions": [{ "name": "price", "number": { "mean": 20, "scale": 10 } }] }
+        { "id": "1" }, { "id": "x" }, { "id": "products", "block": "a", "actions": [{ "name": "price", "number": { "mean": 20, "scale": 10 } }] }
     ] });
     let action = |(id, price): (&str, f64)| Action {
         id: ArmId::new(id).unwrap(),
@@ -335,17 +339,22 @@ fn with_context() -> Vec<Case> {
         visit
     };
     let partial = json!({ "arms": [{ "id": "1", "audience": "phones" }, { "id": "2" }, { "block": "twice" }, { "id": "3" }] });
+    let mut brought = Case {
+        visits: four_kinds().into_iter().map(bring).collect(),
+        views: 3,
+        ..case(
+            "arms that come with the request, one with the name of another, and fade",
+            both(contextual(json!({ "exploration_floor": 0.02 })), offered),
+        )
+    };
+    brought.config["blocks"][0]["fades"] = json!({ "factor": 0.7, "hours": 24 });
+    // A block stands once on a page, so each has a page of its own.
+    brought.config["slots"].as_array_mut().unwrap().truncate(1);
     let slot = |policy: Value, slot: &Value, at: usize| json!([both(policy, slot.clone())[at]]);
     vec![
         kinds("context", slot(contextual(json!({})), &three, 0)),
         kinds("context, drawn anew, with limits", slot(contextual(limits), &three, 1)),
         Case { views: 4, ..kinds("context, audiences and caps", slot(contextual(json!({})), &partial, 0)) },
-        Case {
-            visits: four_kinds().into_iter().map(bring).collect(),
-            ..case(
-                "arms that come with the request",
-                both(contextual(json!({ "exploration_floor": 0.02 })), offered),
-            )
-        },
+        brought,
     ]
 }

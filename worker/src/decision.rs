@@ -118,10 +118,11 @@ fn told(body: &Value, source: Source) -> String {
     let mut told = served.told(mode, &slots);
     // A slot that is gone costs only itself.
     let mut sign = ",\"unknown\":[";
-    for name in names.unwrap_or_default() {
+    let brought = context.actions.keys().map(|slot| Value::from(slot.as_str()));
+    for name in names.unwrap_or_default().iter().cloned().chain(brought) {
         if !snapshot.slots.iter().any(|slot| name.as_str() == Some(slot.id.as_str())) {
             told.pop();
-            told.extend([sign, &edgeloom::json::text(name), "]"]);
+            told.extend([sign, &edgeloom::json::text(&name), "]"]);
             sign = ",";
         }
     }

@@ -1,8 +1,8 @@
 //! `GET /_edgeloom/slot/{name}`: one slot of a page as a view of that page would fill it. Synchronous and pure like
 //! [`page`](crate::page); `fragment.mjs` makes the response.
 //!
-//! The decision is that of the whole page, so that a visitor with a key finds the arms of the page here. In contextual
-//! mode nothing ties two requests together: each is a view of its own.
+//! The decision is that of the whole page, so that a visitor with a key finds the arms of the page here, but for slots that draw
+//! at each view. In contextual mode nothing ties two requests together: each is a view of its own.
 
 use crate::page::{Current, NUL, Plan};
 use crate::served::{Moment, Source, push_timing, timing_header};

@@ -141,10 +141,7 @@ impl<'s> Served<'s> {
                 // shown. Of a decision that many share the features are the only link to its own view.
                 match receipt.unit {
                     None if receipt.flags.shared() => keyring.sign(receipt),
-                    _ => {
-                        let basis = Basis { features: None, fatigue: None, ..receipt.basis.clone() };
-                        keyring.sign(&Receipt { unit: None, basis, ..receipt.clone() })
-                    }
+                    _ => keyring.sign(&Receipt { unit: None, basis: Basis::default(), ..receipt.clone() }),
                 }
             });
             markup.with_token(link.as_deref(), html);

@@ -31,13 +31,13 @@ enum Unit {
 }
 
 const ITEMS: [Item; 6] = [
-    // The promise of the project: under a third of the platform's oldest limit, 1 MB. Choosing by context and by worth, and
-    // measuring the increment, are 40 KB of it.
+    // A third of the platform's oldest limit, 1 MB, and a tenth of today's smallest. Deciding by context, worth, repetition and what
+    // stands together, learning it, and measuring it against a holdout are a fifth of it.
     Item {
         name: "Worker wasm",
         files: ("build/worker", ".wasm"),
         unit: Unit::Gzip,
-        limit_bytes: Some(300_000),
+        limit_bytes: Some(330_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
     // The modules beside the wasm and its glue in one, minified.

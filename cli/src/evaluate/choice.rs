@@ -241,9 +241,9 @@ impl<'v, 'r> Choices<'v, 'r> {
             }
             match policy {
                 Policy::Config(..) => notes.push(format!(
-                    "{name}: as if published at the start and learning each night from what the log has until then; its audiences and caps are taken as open to everybody, and its blocks as neither fading nor beside others"
+                    "{name}: as if published at the start and learning each night from the views until then, with all rewards that they ever got, for a log does not tell when they came; its audiences, caps and targeting are taken as open to everybody, and its blocks as neither fading nor beside others; features that the log has not can't be judged"
                 )),
-                Policy::Snapshot(..) => notes.push(format!("{name}: its audiences and caps are taken as open to everybody, and its blocks as neither fading nor beside others: the log does not tell")),
+                Policy::Snapshot(..) => notes.push(format!("{name}: its audiences, caps and targeting are taken as open to everybody, and its blocks as neither fading nor beside others: the log does not tell")),
                 Policy::Shadow => notes.push("challenger: by what it chose, which it drew independently of what was shown".into()),
                 Policy::Uniform | Policy::Arm(_) => {}
             }

@@ -154,20 +154,27 @@ fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, S
         let kind = |view: &views::View<'_>| kinds.get(view.row.row.as_str()).and_then(|kind| (*kind).clone());
         parts.push(uplift::segments(views, &visitors, name, &kind));
     }
-    parts.push(choices.arms());
+    // Of an arm that stands for actions the log has the chance of both together, which says nothing of the arm.
+    let brings = views.all.iter().any(|view| view.row.action.is_some());
+    let compare = |key: &'static str, title: &str, part: &dyn Fn() -> Part| {
+        let why =
+            "requests bring actions to this slot, and the log has the chance of arm and action together";
+        if brings { Part::missing(key, title, why) } else { part() }
+    };
+    parts.push(compare("arms", "Arms", &|| choices.arms()));
     if !known.policies.is_empty() {
         parts.push(choices.policies(&known.policies)?);
     }
-    parts.push(choices.regret());
+    parts.push(compare("regret", "Regret", &|| choices.regret()));
     parts.push(who::who(views, &visitors, terms(views, asked, known.config.as_ref())));
-    parts.push(watch::calibration(views, &choices.rows));
+    parts.push(compare("calibration", "Calibration", &|| watch::calibration(views, &choices.rows)));
     parts.push(watch::drift(views, &columns, &kinds));
     let configured = known.config.as_ref().and_then(|config| holdout(config, views.slot));
     let found = configured.and_then(|share| {
         let (seen, p) = uplift::holdout_ratio(&visitors, share)?;
         Some((share, seen, p))
     });
-    parts.push(choices.sample_ratio(found));
+    parts.push(compare("sample_ratio", "Sample ratio", &|| choices.sample_ratio(found)));
     parts.push(traffic::traffic(views, &visitors, known.status.as_ref()));
     Ok(parts)
 }

@@ -182,6 +182,8 @@ fn of_slot(
     };
     let open: Vec<usize> = (0..slot.arms.len()).filter(|at| is_open(*at)).collect();
     let codes = codes(view);
+    // Features of another set are other numbers: by them nothing can be judged.
+    slot.chooser.reads(codes.as_ref()).then_some(())?;
     let sight = Sight { codes: codes.as_ref(), ..Sight::default() };
     let shares = slot.chooser.shares_among(&slot.options, &open, sight)?;
     let named = open.into_iter().zip(shares).filter(|(_, share)| *share > 0.0);

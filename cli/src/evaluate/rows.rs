@@ -1,4 +1,4 @@
-//! The rows of a log: JSON lines as `edgeloom log` brings them. Reads and checks; what they mean is the business of `report`.
+//! The rows of a log: JSON lines as `edgeloom log` brings them. Reads and checks; what they mean is the business of `views`.
 
 use crate::problem::Stop;
 use serde::Deserialize;

@@ -101,7 +101,7 @@ pub fn drift(views: &Views<'_>, columns: &Columns, more: &[(String, Vec<Option<S
         );
     }
     notes.push(format!(
-        "over {}; without any change an alarm of the rates comes in one log of {}",
+        "over {}; without any change an alarm of the rates comes in one log of {}, where everybody has the same chances; a policy that looks at visits moves arms to other visitors, whose rates differ, and rewards that take days are still missing from the last ones",
         count(days.len() as u64, "day"),
         (1.0 / FALSE_ALARMS).round()
     ));

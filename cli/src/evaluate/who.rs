@@ -96,6 +96,10 @@ pub fn who(views: &Views<'_>, visitors: &BTreeMap<u64, Visitor>, terms: Terms) -
     let worth = worths.iter().map(|(worth, _)| worth).sum::<f64>() / total.max(1.0);
     let rule = Rule::new(worth, 0.5);
     let cost = |at: usize| worths.get(at).map_or(0.0, |(_, cost)| *cost);
+    // Who is withheld is decided beforehand: by what a visitor costs on average, not by how often this one came, which depends on
+    // whether they were rewarded.
+    let shown = || rows.iter().enumerate().filter(|(_, row)| row.side == Side::Treated);
+    let usual_cost = shown().map(|(at, _)| cost(at)).sum::<f64>() / treated.max(1) as f64;
     let mut paid = None;
     if let Ok(rule) = rule {
         let answers = rows.iter().zip(&x.0).enumerate().map(|(at, (row, score))| Addressed {
@@ -104,7 +108,7 @@ pub fn who(views: &Views<'_>, visitors: &BTreeMap<u64, Visitor>, terms: Terms) -
             propensity,
             worth: worths.get(at).map_or(0.0, |(worth, _)| *worth),
             cost: cost(at),
-            answer: rule.answer(score, cost(at)),
+            answer: rule.answer(score, usual_cost),
         });
         let answers: Vec<Addressed> = answers.collect();
         let settings = Settings { level: LEVEL, least_effective_units: 30.0, resampling: Resampling::NONE };

@@ -8,7 +8,7 @@ use edgeloom::measure::increment::{Increment, Side, increment};
 use edgeloom::measure::sample_ratio::{self, sample_ratio};
 use edgeloom::snapshot::store::Stored;
 use edgeloom::snapshot::wire::{Config, LearnedSlot, Published};
-use edgeloom::snapshot::{Arm, Goal, Since, Slot, compile, learn};
+use edgeloom::snapshot::{Goal, Since, Slot, compile, learn};
 use edgeloom::statistics::{Counts, Statistics};
 use edgeloom::told;
 use serde_json::{Map, Value};
@@ -308,21 +308,10 @@ impl IncrementReport {
 /// Whether arms were shown as often as their propensities say; every exposure a unit of its own. Only arms that are candidates for
 /// everybody: the sums of the others are of fewer decisions, and differ under the soundest log.
 fn ratio(slot: &Slot, statistics: &Statistics) -> Option<f64> {
-    let stands_for_actions = |arm: &Arm| {
-        let place = slot.arms.iter().position(|other| other.id == arm.id);
-        place.is_some_and(|place| slot.chooser.stands_for_actions(place))
-    };
-    let is_open = |arm: &&Arm| {
-        arm.audience.is_none()
-            && arm.cap.is_none()
-            && arm.combinations.is_empty()
-            && !arm.is_shadow
-            && !stands_for_actions(arm)
-    };
     let counts = slot
         .arms
         .iter()
-        .filter(is_open)
+        .filter(|arm| !arm.drops_out)
         .filter_map(|arm| statistics.counts(&slot.id, &Treatment::Arm(arm.id.clone())));
     let sides: Vec<sample_ratio::Side> = counts
         .filter(|counts| counts.exposures >= sample_ratio::LEAST_EXPOSURES)
