@@ -20,8 +20,6 @@ pub enum ReplayError {
     UnknownSlot,
     /// The receipt was not made by a decision but imported from a log.
     Imported,
-    /// A link of a block that one visitor got carries neither who that is nor what is known of them.
-    Link,
     /// The request brought actions, and these are others.
     Actions,
     /// The replayed choice has another arm.
@@ -44,10 +42,6 @@ impl fmt::Display for ReplayError {
             }
             Self::UnknownSlot => write!(f, "the snapshot has no slot of that name"),
             Self::Imported => write!(f, "the receipt stands for an imported log line; nothing was decided"),
-            Self::Link => write!(
-                f,
-                "a link does not tell whose it is; hint: use the receipt that the page or the answer has for the slot"
-            ),
             Self::Actions => write!(
                 f,
                 "the request brought actions, and not these; hint: give those of the request, in their order"
@@ -118,10 +112,6 @@ pub fn replay_with(
     };
     let choice = choose(position, slot, receipt.candidates.clone(), view);
     let arm = choice.arm.or(choice.ghost).and_then(|a| slot.arms.get(a)).map(|arm| &arm.id);
-    let agrees = arm == receipt.arm.as_ref() && choice.propensity.to_bits() == receipt.propensity.to_bits();
-    if !agrees && receipt.unit.is_none() && !receipt.flags.shared() {
-        return Err(ReplayError::Link);
-    }
     if arm != receipt.arm.as_ref() {
         return Err(ReplayError::OtherArm { replayed: arm.map(ToString::to_string) });
     }

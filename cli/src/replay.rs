@@ -35,8 +35,14 @@ pub fn replay(
     let receipt =
         keys.verify(token).map_err(|error| differs(format_args!("the receipt is refused: {error}")))?;
     let actions = actions.map(actions_in).transpose()?.unwrap_or_default();
-    let choice = edgeloom::replay::replay_with(&snapshot, &receipt, &actions)
-        .map_err(|error| differs(format_args!("the receipt does not fit: {error}")))?;
+    let choice = edgeloom::replay::replay_with(&snapshot, &receipt, &actions).map_err(|error| {
+        let stop = differs(format_args!("the receipt does not fit: {error}"));
+        // Links carry neither whose they are nor what is known of a visit.
+        let may_be_link = receipt.unit.is_none() && !receipt.flags.shared() && stop.help.is_none();
+        let help =
+            may_be_link.then(|| "if it is from a link, use the page's own receipt of the slot".to_string());
+        Stop { help: help.or(stop.help), ..stop }
+    })?;
     // A replay makes the choice again; what learning needs of it stands in the receipt.
     let choice = Choice { basis: Some(Box::new(receipt.basis.clone())), ..choice };
     Ok(Replayed { receipt, choice, snapshot })
