@@ -1,12 +1,13 @@
 //! The blocks of a configuration and what they mean to each other, ready for the arms that show them. Part of compiling.
 
-use super::Cap;
 use super::compile::twice;
 use super::warning::{Item, Warning};
 use super::wire;
+use super::{Arm, Cap};
 use crate::block::{self, Block, Markup};
 use crate::id::BlockId;
 use crate::json::number::Decimal;
+use crate::receipt::MAX_FADING_ARMS;
 use crate::saturation::{Fading, Limit, MAX_HOURS, SeenKey};
 use crate::slate::Combination;
 use crate::sorted::SortedMap;
@@ -134,6 +135,27 @@ impl Blocks {
             }
         }
         Ok(())
+    }
+
+    /// Whether what stands already can take an arm away, or all others.
+    pub(super) fn is_combined(&self, arm: &Arm) -> bool {
+        let rules = arm.combinations.iter().filter_map(|at| self.combinations.get(*at));
+        rules.into_iter().any(|rule| !matches!(rule, Combination::Fading(_)))
+    }
+
+    /// Whether arms can be worth less than else; more than receipts carry are refused.
+    pub(super) fn fades(&self, arms: &[Arm], at: &str) -> Item<bool> {
+        let rule = |place: &usize| self.combinations.get(*place);
+        let fades = |arm: &&Arm| {
+            let mut rules = arm.combinations.iter().filter_map(rule);
+            arm.fading.is_some() || rules.any(|rule| matches!(rule, Combination::Fading(_)))
+        };
+        let n = arms.iter().filter(fades).count();
+        if n > MAX_FADING_ARMS {
+            let message = format!("{n} arms whose blocks fade; hint: {MAX_FADING_ARMS} at most in a slot");
+            return Err(Warning::error(format!("{at}/arms"), message));
+        }
+        Ok(n > 0)
     }
 }
 

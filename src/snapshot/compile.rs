@@ -14,10 +14,8 @@ use crate::bandit::{Belief, BetaPosterior};
 use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
-use crate::receipt::MAX_FADING_ARMS;
 use crate::saturation::SeenKey;
 use crate::seed::{HOUR_MILLIS, Purpose, hash};
-use crate::slate::Combination;
 use crate::slot::Place;
 use crate::sorted::{SortedMap, sort_by};
 use crate::split::{Holdout, LayerPart};
@@ -304,7 +302,7 @@ impl Compiler {
         }
         let audience = self.audience(wire.audience.as_ref(), at)?;
         let schedule = experiment::schedule(wire, at)?;
-        self.warn_of_words(wire, at);
+        self.warnings.extend(wire.targeting.iter().flat_map(|own| Targeting::remarks(own, at)));
         let targeting =
             wire.targeting.as_ref().map(|own| Targeting::of(own, &format!("{at}/targeting"))).transpose()?;
         let holdout = wire.holdout.as_ref();
@@ -362,13 +360,13 @@ impl Compiler {
                     || arm.is_shadow
                     || arm.cap.is_some()
                     || shares_block(arm)
-                    || self.is_combined(arm)
+                    || self.blocks.is_combined(arm)
                     || chooser.stands_for_actions(at)
             })
             .collect();
         arms.iter_mut().zip(&drops_out).for_each(|(arm, drops_out)| arm.drops_out = *drops_out);
         let partial = drops_out.contains(&true);
-        let fades = self.fades(&arms, at)?;
+        let fades = self.blocks.fades(&arms, at)?;
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
             id,
@@ -392,39 +390,6 @@ impl Compiler {
             partial,
             fades,
         })
-    }
-
-    /// A forest's feature that is a word of the visit, and no number.
-    fn warn_of_words(&mut self, wire: &wire::Slot, at: &str) {
-        let names = wire.targeting.as_ref().and_then(|own| own.forest.get("features")?.as_array());
-        let names = names.into_iter().flatten().enumerate().filter_map(|(i, name)| Some((i, name.as_str()?)));
-        for (i, name) in names.filter(|(_, name)| Targeting::WORDS.contains(name)) {
-            self.warnings.push(Warning::advice(
-                format!("{at}/targeting/forest/features/{i}"),
-                format_args!("'{name}' is a word and never a number; hint: ask for one, as in `{name}=…`"),
-            ));
-        }
-    }
-
-    /// Whether what stands already can take an arm away, or all others.
-    fn is_combined(&self, arm: &Arm) -> bool {
-        let rules = arm.combinations.iter().filter_map(|at| self.blocks.combinations.get(*at));
-        rules.into_iter().any(|rule| !matches!(rule, Combination::Fading(_)))
-    }
-
-    /// Whether arms can be worth less than else; more than receipts carry are refused.
-    fn fades(&self, arms: &[Arm], at: &str) -> Item<bool> {
-        let rule = |place: &usize| self.blocks.combinations.get(*place);
-        let fades = |arm: &&Arm| {
-            let mut rules = arm.combinations.iter().filter_map(rule);
-            arm.fading.is_some() || rules.any(|rule| matches!(rule, Combination::Fading(_)))
-        };
-        let n = arms.iter().filter(fades).count();
-        if n > MAX_FADING_ARMS {
-            let message = format!("{n} arms whose blocks fade; hint: {MAX_FADING_ARMS} at most in a slot");
-            return Err(Warning::error(format!("{at}/arms"), message));
-        }
-        Ok(n > 0)
     }
 
     /// Takes what a slot's statistics need of the ledger's row; one that does not fit costs only itself.

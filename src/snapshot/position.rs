@@ -236,7 +236,7 @@ mod tests {
     fn slots_of_one_goal_share_and_the_largest_site_is_no_trouble() {
         let names: Vec<String> = (0..1_000).map(|n| format!("b{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let goal = |n: usize| if n % 2 == 0 { "order" } else { "signup" };
+        let goal = |n: usize| if n.is_multiple_of(2) { "order" } else { "signup" };
         let mut slots: Vec<wire::Slot> = (0..50).map(|n| slot(&format!("s{n}"), goal(n), &names)).collect();
         slots.push(wire::Slot { pooled: None, ..slot("own", "order", &names) });
         let config = Config { slots, ..Config::default() };

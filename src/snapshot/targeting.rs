@@ -12,6 +12,9 @@ use serde_json::Value;
 /// Nodes of a slot's forest at most: as text they are 350 KB, which every isolate reads once per publication.
 pub const MAX_NODES: usize = 5_000;
 
+/// Facts of a visit that are words.
+const WORDS: [&str; 5] = ["path", "referrer", "country", "language", "device"];
+
 /// A forest over the facts of a visit, and what is worth it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Targeting {
@@ -31,8 +34,17 @@ enum Fact {
 }
 
 impl Targeting {
-    /// Facts of a visit that are words.
-    pub(super) const WORDS: [&'static str; 5] = ["path", "referrer", "country", "language", "device"];
+    /// A feature of a forest that is a word of the visit, and never a number.
+    pub(super) fn remarks(wire: &wire::Targeting, at: &str) -> Vec<Warning> {
+        let names = wire.forest.get("features").and_then(Value::as_array).into_iter().flatten();
+        let names = names.enumerate().filter_map(|(i, name)| Some((i, name.as_str()?)));
+        let remark = |(i, name): (usize, &str)| {
+            let message =
+                format!("'{name}' is a word and never a number; hint: ask for one, as in `{name}=…`");
+            Warning::advice(format!("{at}/targeting/forest/features/{i}"), message)
+        };
+        names.filter(|(_, name)| WORDS.contains(name)).map(remark).collect()
+    }
 
     /// Checks forest and threshold.
     pub(super) fn of(wire: &wire::Targeting, at: &str) -> Item<Self> {
@@ -149,6 +161,14 @@ mod tests {
             let reason = if expected >= 0.02 { Reason::Split } else { Reason::Default };
             assert_eq!(decision.choices[0].reason, reason);
         }
+    }
+
+    #[test]
+    fn a_feature_that_is_a_word_is_remarked() {
+        let words = json!({ "features": ["device"], "trees": [{ "nodes": [{ "value": 0.1 }] }] });
+        let (snapshot, warnings) = compiled(json!({ "forest": words, "least": 0.0 }));
+        assert_eq!((snapshot.slots.len(), warnings.len()), (1, 1));
+        assert_eq!(warnings[0].pointer, "/slots/0/targeting/forest/features/0");
     }
 
     #[test]
