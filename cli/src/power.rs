@@ -11,7 +11,7 @@ pub struct Plan {
     #[arg(long)]
     rate: f64,
     /// What is to be seen: a relative lift, as in 0.1 for a tenth more
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     lift: f64,
     /// Share of visitors that is held out
     #[arg(long, default_value_t = 0.05)]

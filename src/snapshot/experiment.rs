@@ -170,6 +170,12 @@ fn policy(wire: &wire::Policy, arms: &[Arm], n_open: usize, at: &str) -> Item<Po
             )
         })?),
     };
+    if baseline.and_then(|at| arms.get(at)).is_some_and(|arm| arm.is_shadow) && n_open < arms.len() {
+        return Err(Warning::error(
+            format!("{at}/baseline"),
+            "the baseline is an arm in shadow, which is never shown; hint: name another arm",
+        ));
+    }
     // Whether a visitor has reached a cap, or an arm has faded, tells which arm they had. With an arm that is kept the next choice would follow from that,
     // whatever propensity is logged: someone who has not reached it is one whose arm was another. New draws know nothing of old ones.
     let depends_on_views = arms.iter().any(|arm| arm.cap.is_some() || arm.fading.is_some());

@@ -225,6 +225,11 @@ impl<'v, 'r> Choices<'v, 'r> {
             |n| Settings { level: LEVEL, resampling: resampling(n, self.seed), ..Settings::default() };
         for policy in policies {
             let name = policy.name();
+            if matches!(policy, Policy::Shadow) && self.views.all.iter().all(|view| view.row.shadow.is_none())
+            {
+                notes.push("challenger: there is none in this slot's log".into());
+                continue;
+            }
             let earned = self.earned(&policy.ready(self.views)?, &settings);
             rows.push(line(name.clone(), &earned.rate, percent));
             if let Some(value) = &earned.value {

@@ -91,6 +91,8 @@ struct Known {
     policies: Vec<Policy>,
     config: Option<Config>,
     status: Option<Map<String, Value>>,
+    /// Slots that are reported on.
+    n_slots: usize,
 }
 
 /// Reads the log and says what it says; writes the page, where one is asked for.
@@ -105,8 +107,9 @@ pub fn run(asked: &Asked) -> Result<Report, Stop> {
         policies.push(Policy::Config(Box::new(config.clone()), file.display().to_string()));
     }
     let status = asked.status.as_deref().map(traffic::status).transpose()?;
-    let known = Known { policies, config, status };
     let names: BTreeSet<&str> = log.rows.values().map(|row| row.slot.as_str()).collect();
+    let n_slots = if asked.slot.is_some() { 1 } else { names.len() };
+    let known = Known { policies, config, status, n_slots };
     is_among("slot", asked.slot.as_deref(), &names)?;
     let (mut slots, mut goals_of_all) = (Vec::new(), BTreeSet::new());
     for slot in names.iter().filter(|name| asked.slot.as_deref().is_none_or(|slot| slot == **name)) {
@@ -144,8 +147,17 @@ pub fn run(asked: &Asked) -> Result<Report, Stop> {
 fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, Stop> {
     let visitors = uplift::visitors(views);
     let columns = Columns::of(known.config.as_ref(), views);
-    let by = |name: &String| columns.kinds(name, views).map(|kinds| (name.clone(), kinds));
-    let kinds = asked.segments.iter().map(by).collect::<Result<Vec<_>, Stop>>()?;
+    let (mut kinds, mut untold) = (Vec::new(), Vec::new());
+    for name in &asked.segments {
+        match columns.kinds(name, views) {
+            Ok(found) => kinds.push((name.clone(), found)),
+            // One slot without it does not cost the others.
+            Err(stop) if known.n_slots > 1 => {
+                untold.push(Part::missing("segments", &format!("Segments by {name}"), &stop.message));
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
     let choices = Choices::new(views, asked.seed);
     let mut parts = vec![uplift::increment(views, &visitors, asked.seed)];
     for (name, kinds) in &kinds {
@@ -154,6 +166,7 @@ fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, S
         let kind = |view: &views::View<'_>| kinds.get(view.row.row.as_str()).and_then(|kind| (*kind).clone());
         parts.push(uplift::segments(views, &visitors, name, &kind));
     }
+    parts.append(&mut untold);
     // Of an arm that stands for actions the log has the chance of both together, which says nothing of the arm.
     let brings = views.all.iter().any(|view| view.row.action.is_some());
     let compare = |key: &'static str, title: &str, part: &dyn Fn() -> Part| {

@@ -108,6 +108,9 @@ impl Ready {
     }
 }
 
+/// From so many runs on a normal interval for their mean is as wide as it should be, within a tenth.
+const FEW_RUNS: usize = 12;
+
 impl Simulated {
     /// For machines.
     pub fn json(&self) -> Value {
@@ -126,7 +129,9 @@ impl Simulated {
     /// For people.
     pub fn text(&self) -> String {
         let slots: Vec<String> = self.slots.iter().map(Summary::text).collect();
-        format!("{}; ± holds 95 %\n\n{}", self.extent.text(), slots.join("\n"))
+        let holds =
+            if self.extent.runs < FEW_RUNS { "± needs more runs to hold 95 %" } else { "± holds 95 %" };
+        format!("{}; {holds}\n\n{}", self.extent.text(), slots.join("\n"))
     }
 
     /// Draws regret and shares over time.

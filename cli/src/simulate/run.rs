@@ -185,9 +185,14 @@ fn apply(watched: &Watched, batch: &Batch, statistics: &mut Statistics) {
     for (treatment, (exposures, rewards)) in arms.chain([(&Treatment::Holdout, &batch.held_out)]) {
         let mut counts = Counts { exposures: u64::from(*exposures), ..Counts::default() };
         if *rewards > 0 {
-            counts
-                .goals
-                .insert(watched.goal.clone(), GoalCounts { n: u64::from(*rewards), ..GoalCounts::default() });
+            // Each is worth what the goal says, also where amounts are learned.
+            let (n, micros) = (i128::from(*rewards), i128::from((1e6 * watched.value) as i64));
+            let own = GoalCounts {
+                n: u64::from(*rewards),
+                value_micros: n * micros,
+                square_micros: n * micros * micros,
+            };
+            counts.goals.insert(watched.goal.clone(), own);
         }
         let delta = Delta { slot: &watched.id, treatment, counts, repeats: 0, refused: None };
         statistics.apply(&delta);

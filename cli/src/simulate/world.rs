@@ -25,6 +25,8 @@ pub struct Watched {
     pub id: SlotId,
     /// The goal it learns from.
     pub goal: GoalId,
+    /// What a reward is worth.
+    pub value: f64,
     /// Arms by position: as an event names them, and their rates.
     pub arms: Vec<(Treatment, Rate)>,
     /// Rate of the page as it is, where it is known.
@@ -70,6 +72,7 @@ fn watched(snapshot: &Snapshot, slot: &Slot, rates: &SlotRates) -> Option<Watche
     Some(Watched {
         id: slot.id.clone(),
         goal: snapshot.goals.get(slot.goal)?.id.clone(),
+        value: snapshot.goals.get(slot.goal)?.value,
         arms: slot.arms.iter().map(of).collect::<Option<_>>()?,
         untouched: untouched.cloned(),
     })

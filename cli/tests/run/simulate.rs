@@ -45,6 +45,17 @@ fn equal_seeds_give_equal_answers_and_the_plot_is_written() {
 }
 
 #[test]
+fn amounts_that_are_learned_are_those_of_the_goal() {
+    let folder = folder("simulate-amounts", RATES);
+    let config = fs::read_to_string(folder.join("edgeloom.toml")).unwrap();
+    let config = config.replace("id = \"order\"\n", "id = \"order\"\nvalue = 30\namounts = true\n");
+    fs::write(folder.join("edgeloom.toml"), config).unwrap();
+    let ran = simulate(&folder, &["--json"]);
+    let share = ran.json()["slots"][0]["best_share"]["mean"].as_f64().unwrap();
+    assert!(share > 0.8, "{share}");
+}
+
+#[test]
 fn machines_get_one_value_with_every_day() {
     let ran = simulate(&folder("simulate-json", RATES), &["--json"]);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
