@@ -1,13 +1,34 @@
 //! `edgeloom explain`: why a visit would see this, slot by slot. It only asks the core and sets its words.
 
-use crate::problem::Stop;
+use crate::problem::{Stop, did_you_mean};
 use crate::replay::read;
+use edgeloom::context::Context;
 use edgeloom::explain::{Story, explain};
 use edgeloom::id::DecisionId;
+use edgeloom::saturation::SeenKey;
 use edgeloom::snapshot::Snapshot;
 use edgeloom::wire::Visit;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
+
+/// What a visit can tell, beside what was seen.
+const FIELDS: [&str; 11] = [
+    "path",
+    "query",
+    "referrer",
+    "country",
+    "language",
+    "device",
+    "time_millis",
+    "attributes",
+    "actions",
+    "visitor",
+    "decision",
+];
+/// Kinds of devices.
+const DEVICES: [&str; 5] = ["phone", "tablet", "desktop", "crawler", "unknown"];
 
 /// The stories of a visit, told from a snapshot.
 pub struct Explained {
@@ -21,19 +42,38 @@ pub struct Explained {
 /// A file that is no snapshot, a visit that is none, a slot that is not on that page.
 pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, Stop> {
     let snapshot = read(file)?;
-    let help = r#"write it as in {"path":"/","device":"phone","language":"de","attributes":{"plan":"pro"}}"#;
-    let mut visit: Visit = serde_json::from_str(visit)
-        .map_err(|error| Stop::new(format!("the visit can't be read: {error}"), help))?;
+    let help =
+        r#"write it as in {"path":"/","device":"phone","attributes":{"plan":"pro"},"seen":{"gift-map":2}}"#;
+    let cannot = |what: &dyn Display| Stop::new(format!("the visit can't be read: {what}"), help);
+    let mut fields: Map<String, Value> = serde_json::from_str(visit).map_err(|error| cannot(&error))?;
+    let seen = fields.remove("seen").map_or_else(|| Ok(BTreeMap::new()), serde_json::from_value);
+    let seen: BTreeMap<String, u8> = seen.map_err(|error| cannot(&format_args!("seen: {error}")))?;
+    if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
+        let meant = did_you_mean(name, FIELDS.iter().copied());
+        let help = meant.unwrap_or_else(|| format!("there are seen, {}", FIELDS.join(", ")));
+        return Err(Stop::new(format!("a visit has no `{name}`"), &help));
+    }
+    let mut visit: Visit = serde_json::from_value(fields.into()).map_err(|error| cannot(&error))?;
     if visit.path.is_empty() {
         visit.path = "/".into();
+    }
+    if !visit.device.is_empty() && !DEVICES.contains(&visit.device.as_str()) {
+        let help = format!("there are {}", DEVICES.join(", "));
+        return Err(Stop::new(format!("there is no device `{}`", visit.device), &help));
     }
     if visit.decision.is_empty() {
         // Any view: the same each time, so that two explanations can be compared.
         visit.decision = DecisionId([0; 16]).to_string();
     }
-    let (context, seed) = visit.open(&snapshot.site).map_err(|error| {
-        Stop::new(format!("visitor or decision: {error}"), "32 hexadecimal digits, or leave it out")
+    let (mut context, seed) = visit.open(&snapshot.site).map_err(|error| {
+        Stop::new(
+            format!("visitor, decision or action: {error}"),
+            "visitor and decision have 32 hexadecimal digits, or are left out; actions have ids",
+        )
     })?;
+    for (name, times) in &seen {
+        see(&snapshot, &mut context, name, *times)?;
+    }
     let mut stories = explain(&snapshot, &context, &seed);
     if let Some(name) = slot {
         let on_page: Vec<String> = stories.iter().map(|story| story.slot.clone()).collect();
@@ -44,6 +84,28 @@ pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, St
         }
     }
     Ok(Explained { stories, snapshot })
+}
+
+/// Counts that the visitor has seen a block, or had a slot filled, so often by now.
+fn see(snapshot: &Snapshot, context: &mut Context, name: &str, times: u8) -> Result<(), Stop> {
+    let arms = || snapshot.slots.iter().flat_map(|slot| &slot.arms);
+    let of_block = arms().find(|arm| arm.block.as_ref().is_some_and(|block| block.as_str() == name));
+    let of_slot = snapshot.slots.iter().find(|slot| slot.id.as_str() == name);
+    if of_block.is_none() && of_slot.is_none() {
+        return Err(Stop::new(
+            format!("seen: no block and no slot is called '{name}'"),
+            "name one of the snapshot's",
+        ));
+    }
+    let caps = of_block.and_then(|arm| arm.cap).into_iter().chain(of_slot.and_then(|slot| slot.cap));
+    let counters: Vec<(SeenKey, u32)> = caps
+        .map(|cap| (cap.key, cap.limit.hours()))
+        .chain(of_block.and_then(|arm| arm.fading).map(|(key, fading)| (key, fading.hours())))
+        .collect();
+    for (key, hours) in counters {
+        (0..times).for_each(|_| context.seen.add(key, hours, context.time_millis));
+    }
+    Ok(())
 }
 
 impl Explained {

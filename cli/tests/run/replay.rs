@@ -117,9 +117,40 @@ fn a_visit_is_explained_rule_by_rule() {
         ("nonsense", &[][..], "the visit can't be read"),
         ("{}", &["--slot", "nowhere"][..], "on / there are: hero"),
         (r#"{"visitor":"x"}"#, &[][..], "32 hexadecimal digits"),
+        (r#"{"devise":"phone"}"#, &[][..], "did you mean `device`?"),
+        (r#"{"device":"fone"}"#, &[][..], "there are phone, tablet"),
+        (r#"{"seen":{"nothing":1}}"#, &[][..], "no block and no slot is called 'nothing'"),
     ] {
         let ran = explain(visit, more);
         assert!(ran.code == 2 && ran.err.contains(part), "{part}: {ran:?}");
+    }
+}
+
+#[test]
+fn what_a_visitor_has_seen_is_explained() {
+    let config = json!({
+        "site": "shop",
+        "holdout": { "share": 0.0 },
+        "goals": [{ "id": "order" }],
+        "blocks": [
+            { "id": "offer", "template": "<p>o</p>", "cap": { "times": 2, "hours": 24 }, "fades": { "factor": 0.5, "hours": 24 } },
+            { "id": "story", "template": "<p>s</p>" }
+        ],
+        "slots": [{ "id": "hero", "goal": "order", "arms": [{ "block": "offer" }, { "block": "story" }] }],
+    });
+    let config: wire::Config = serde_json::from_value(config).unwrap();
+    let published = wire::Published { config, learned: Vec::new() };
+    let folder = folder("explain-seen");
+    fs::write(folder.join("snapshot.bin"), store::encode(&published, 1, 0).unwrap()).unwrap();
+    for (visit, part) in [
+        (r#"{"seen":{"offer":1}}"#, "offer is worth 0.5 of what it is else"),
+        (
+            r#"{"seen":{"offer":2}}"#,
+            "offer is no candidate: the visitor has seen it as often as its cap allows",
+        ),
+    ] {
+        let ran = run(&["explain", "--snapshot", "snapshot.bin", visit], &[], &folder);
+        assert!(ran.code == 0 && ran.out.contains(part), "{part}: {ran:?}");
     }
 }
 
