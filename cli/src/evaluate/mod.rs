@@ -187,7 +187,8 @@ fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, S
         let (seen, p) = uplift::holdout_ratio(&visitors, share)?;
         Some((share, seen, p))
     });
-    parts.push(compare("sample_ratio", "Sample ratio", &|| choices.sample_ratio(found)));
+    let closed = known.config.as_ref().map(|config| policy::closed(config, views.slot)).unwrap_or_default();
+    parts.push(compare("sample_ratio", "Sample ratio", &|| choices.sample_ratio(found, &closed)));
     parts.push(traffic::traffic(views, &visitors, known.status.as_ref()));
     Ok(parts)
 }

@@ -14,7 +14,7 @@ use edgeloom::snapshot::store::Stored;
 use edgeloom::snapshot::wire::{Config, Published};
 use edgeloom::snapshot::{Sight, Since, Slot, Snapshot, compile, learn};
 use edgeloom::statistics::Statistics;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Views with the same features on a day, from which the challenger's chances are told; with fewer its own choice counts.
@@ -194,16 +194,28 @@ fn codes(view: &View<'_>) -> Option<Codes> {
     Codes::new(u32::from_str_radix(view.row.features.as_deref()?, 16).ok()?, &view.row.x)
 }
 
-/// Snapshots of a configuration, each from the day on which it would have been published: learned from all days before, so that no
-/// view is judged by what came of it.
-fn by_day(config: &Config, views: &Views<'_>) -> Vec<(u64, Snapshot)> {
-    let mut stored = Stored {
+/// Arms of a slot that are not candidates in every view, by its configuration.
+pub fn closed(config: &Config, slot: &str) -> BTreeSet<String> {
+    let (snapshot, _) = compile(&stored(config));
+    let own = snapshot.slots.iter().filter(|own| own.id.as_str() == slot);
+    own.flat_map(|own| &own.arms).filter(|arm| arm.drops_out).map(|arm| arm.id.to_string()).collect()
+}
+
+/// A configuration as it is stored before anything was learned.
+fn stored(config: &Config) -> Stored {
+    Stored {
         version: SnapshotVersion([0; 16]),
         sequence: 0,
         published_millis: 0,
         published: Published { config: config.clone(), learned: Vec::new() },
         warnings: Vec::new(),
-    };
+    }
+}
+
+/// Snapshots of a configuration, each from the day on which it would have been published: learned from all days before, so that no
+/// view is judged by what came of it.
+fn by_day(config: &Config, views: &Views<'_>) -> Vec<(u64, Snapshot)> {
+    let mut stored = stored(config);
     let (mut statistics, mut found) = (Statistics::default(), Vec::new());
     for rows in views.all.chunk_by(|a, b| a.day == b.day) {
         let Some(day) = rows.first().map(|view| view.day) else { continue };

@@ -8,7 +8,7 @@ use edgeloom::measure::buckets::Tally;
 use edgeloom::measure::regret::RegretLog;
 use edgeloom::measure::sample_ratio::{LEAST_EXPOSURES, Side, sample_ratio};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Chance of a false alarm: people look at the test again and again.
 const FALSE_ALARMS: f64 = 0.001;
@@ -17,7 +17,9 @@ const LEAST_EFFECTIVE: f64 = 30.0;
 
 impl Choices<'_, '_> {
     /// Whether arms were shown as often as the log says, in the time in which all of them were there.
-    pub fn sample_ratio(&self, holdout: Option<(f64, f64, f64)>) -> Part {
+    ///
+    /// Arms that are `closed` to some take no part: others are candidates in all views, whoever else is.
+    pub fn sample_ratio(&self, holdout: Option<(f64, f64, f64)>, closed: &BTreeSet<String>) -> Part {
         let (key, title) = ("sample_ratio", "Were arms shown as often as their propensities say?");
         let set = self.views.usual_set(&self.rows);
         let lives = (0..self.views.arms.len()).map(|arm| self.life(arm));
@@ -34,6 +36,9 @@ impl Choices<'_, '_> {
                 *draws.entry((unit, arm)).or_default() += 1;
             }
         }
+        let is_closed = |arm: &usize| closed.contains(self.views.name(*arm));
+        let n_closed = arms.keys().filter(|arm| is_closed(arm)).count();
+        arms.retain(|arm, _| !is_closed(arm));
         let n_arms = arms.len();
         // (Σ1/p)²/Σ1/p²: where one view weighs as much as all the others, the sum is no normal variable.
         let effective = |list: &[f64]| {
@@ -89,6 +94,10 @@ impl Choices<'_, '_> {
             warnings.push(format!(
                 "arms were not shown as often as the log says{worst}: events are lost or counted wrongly, or arms are not open to everybody (audiences, caps); don't believe comparisons of arms before it is known which"
             ));
+        }
+        if n_closed > 0 {
+            let left_out = count(n_closed as u64, "arm");
+            notes.push(format!("left out, for audiences, caps or neighbours close them to some: {left_out}"));
         }
         if n_arms > arms.len() {
             notes.push(format!("left out for too few views: {}", count((n_arms - arms.len()) as u64, "arm")));

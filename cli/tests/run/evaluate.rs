@@ -327,6 +327,32 @@ fn arms_that_are_not_open_to_everybody_are_compared_where_they_are() {
     }
 }
 
+#[test]
+fn arms_that_the_configuration_closes_to_some_do_not_make_the_sample_ratio_warn() {
+    let folder = folder("evaluate-closed");
+    let mut generator = Generator::new(6);
+    let mut text = String::new();
+    for n in 0..12_000_u64 {
+        let arms: &[&str] = if n % 2 == 0 { &["a", "b"] } else { &["a", "b", "german"] };
+        let arm = arms[((generator.unit() * arms.len() as f64) as usize).min(arms.len() - 1)];
+        let row = json!({
+            "row": format!("{n:x}"), "time_millis": 1_790_000_000_000 + n * 60_000, "slot": "hero", "arm": arm,
+            "propensity": 1.0 / arms.len() as f64, "unit": format!("{n:x}"), "rewards": { "order": { "n": u8::from(n % 9 == 0) } },
+        });
+        writeln!(text, "{row}").unwrap();
+    }
+    fs::write(folder.join("log.ndjson"), text).unwrap();
+    let config = "site = \"shop\"\n[[goals]]\nid = \"order\"\n[[audiences]]\nid = \"german\"\nwhen = { language = \"de\" }\n\
+                  [[slots]]\nid = \"hero\"\ngoal = \"order\"\n\
+                  arms = [{ id = \"a\" }, { id = \"b\" }, { id = \"german\", audience = \"german\" }]\n";
+    fs::write(folder.join("edgeloom.toml"), config).unwrap();
+    let p_value = |more: &[&str]| {
+        let ran = run(&[&["evaluate", "log.ndjson", "--json"], more].concat(), &[], &folder);
+        ran.json()["slots"][0]["sample_ratio"]["p_value"].as_f64().unwrap()
+    };
+    assert!(p_value(&[]) < 1e-6 && p_value(&["--config", "edgeloom.toml"]) > 0.01);
+}
+
 /// The lines of a gzipped CSV file beside the reference data, without its head; `None` where there is no ../shared.
 fn csv(file: &str) -> Option<Vec<Vec<String>>> {
     let Ok(bytes) = fs::read(shared().join(file)) else {
