@@ -442,7 +442,8 @@ impl Compiler {
                 "policy and challenger look at different features, but a receipt carries one set; hint: give both the same",
             ));
         }
-        let for_actions = wire.arms.iter().position(|arm| !arm.actions.is_empty());
+        let is_open = |arm: &wire::Arm| arm.enabled.unwrap_or(true) && !arm.actions.is_empty();
+        let for_actions = wire.arms.iter().position(is_open);
         if let Some(i) = for_actions
             && wire.policy.kind != wire::PolicyKind::Contextual
         {

@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn an_arm_that_is_switched_off_costs_nothing_whatever_it_stands_for() {
+        let config = config(|c| {
+            c["slots"][0]["policy"] = json!({ "kind": "thompson" });
+            c["slots"][0]["arms"][1]["enabled"] = json!(false);
+        });
+        assert_eq!(compiled(&config, Vec::new()).slots[0].arms.len(), 1);
+    }
+
+    #[test]
     fn mistakes_are_pointed_at() {
         type Change = fn(&mut Value);
         let cases: [(Change, &str); 4] = [

@@ -9,6 +9,7 @@ import { initSync, Engine } from "../../build/web/edgeloom.js";
 import { Form } from "../../build/web/form.js";
 import { built } from "../support/paths.mjs";
 import { median, report } from "../support/report.mjs";
+import { generator } from "../support/seeded.mjs";
 
 // GrowthBook then spares itself what it would tell a developer.
 process.env.NODE_ENV = "production";
@@ -17,17 +18,6 @@ const published = JSON.parse(readFileSync(built("target/bench/learned.json"), "u
 const [slot] = published.config.slots;
 const ARMS = published.learned[0].arms;
 const NAMES = slot.policy.features.map(({ name }) => name);
-
-/** A small seeded generator: every contestant sees the same visitors. */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const random = generator(11);
 const normal = () => Array.from({ length: 12 }, random).reduce((a, b) => a + b, -6);

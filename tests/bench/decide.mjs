@@ -8,6 +8,7 @@ import { initSync, Engine } from "../../build/web/edgeloom.js";
 import { Form } from "../../build/web/form.js";
 import { built } from "../support/paths.mjs";
 import { median, report } from "../support/report.mjs";
+import { generator } from "../support/seeded.mjs";
 
 const N = 20;
 const ARMS = ["a", "b", "c", "d"];
@@ -17,17 +18,6 @@ const VALUES = {
   plan: ["free", "basic", "pro", "team"],
   channel: ["search", "social", "mail", "direct", "ads"],
 };
-
-/** A small seeded generator: every contestant sees the same rules and visitors. */
-function generator(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 const random = generator(7);
 const some = (list) => list.filter(() => random() < 0.87);
