@@ -2,9 +2,11 @@
 
 use crate::crawler;
 use crate::id::ArmId;
+use crate::lookup::Lookup;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
 use crate::sorted::SortedMap;
+use crate::trail::Trail;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -100,6 +102,10 @@ pub struct Context {
     pub seen: Seen,
     /// What the request brings, by slot; for arms that stand for actions only.
     pub actions: SortedMap<String, Vec<Action>>,
+    /// What of these came from an index, and how: for a replay.
+    pub lookups: SortedMap<String, Lookup>,
+    /// Items of indexes that the visitor looked at last, where that may be remembered.
+    pub trail: Trail,
 }
 
 /// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.

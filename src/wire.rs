@@ -4,7 +4,6 @@
 use crate::context::{Action, Context, Device};
 use crate::decide::Decision;
 use crate::id::{ArmId, IdError};
-use crate::saturation::Seen;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -91,8 +90,8 @@ impl Visit {
                 device,
                 time_millis,
                 attributes,
-                seen: Seen::default(),
                 actions: actions.collect::<Result<_, IdError>>()?,
+                ..Context::default()
             },
             seed,
         ))
