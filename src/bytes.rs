@@ -16,6 +16,11 @@ impl<'b> Reader<'b> {
         self.0.is_empty().then_some(())
     }
 
+    /// What was not read.
+    pub(crate) const fn rest(&self) -> &'b [u8] {
+        self.0
+    }
+
     /// The next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (head, rest) = self.0.split_at_checked(count)?;

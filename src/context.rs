@@ -5,6 +5,7 @@ use crate::id::ArmId;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
 use crate::sorted::SortedMap;
+use crate::trail::Trail;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -98,6 +99,8 @@ pub struct Context {
     pub attributes: Map<String, Value>,
     /// What the visitor has seen before, where that may be remembered; for caps only, conditions can't ask for it.
     pub seen: Seen,
+    /// The items the visitor looked at last, where that may be remembered; conditions can't ask for it either.
+    pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
     pub actions: SortedMap<String, Vec<Action>>,
 }

@@ -61,7 +61,7 @@
 //! | [`id`], [`seed`], [`context`], [`crawler`] | vocabulary, the one hash, facts of a visit | everything else |
 //! | [`audience`], [`split`], [`pattern`] | who is addressed: compiled conditions, shares, paths | bandits, HTML |
 //! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
-//! | [`slate`], [`saturation`] | what a page and a visitor have seen, and what that leaves | how is chosen |
+//! | [`slate`], [`saturation`], [`trail`] | what a page and a visitor have seen, and what that leaves | how is chosen |
 //! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
@@ -103,6 +103,7 @@ pub mod snapshot;
 pub mod sorted;
 pub mod split;
 pub mod statistics;
+pub mod trail;
 pub mod value;
 pub mod wire;
 

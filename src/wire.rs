@@ -7,6 +7,7 @@ use crate::id::{ArmId, IdError};
 use crate::saturation::Seen;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
+use crate::trail::Trail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -92,6 +93,7 @@ impl Visit {
                 time_millis,
                 attributes,
                 seen: Seen::default(),
+                trail: Trail::default(),
                 actions: actions.collect::<Result<_, IdError>>()?,
             },
             seed,

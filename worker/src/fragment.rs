@@ -44,7 +44,7 @@ fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
     for part in [
         &timing_header(&timing),
         &receipt,
-        &visit.cookie(source.keyring, counted(choice.0, choice.1)).unwrap_or_default(),
+        &visit.cookie(source.keyring, counted(choice.0, choice.1), None).unwrap_or_default(),
     ] {
         text.push(NUL);
         text.push_str(part);
