@@ -63,6 +63,7 @@
 //! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
 //! | [`slate`], [`saturation`], [`trail`] | what a page and a visitor have seen, and what that leaves | how is chosen |
 //! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
+//! | [`embedding`], [`index`] | meanings as unit vectors; the nearest of thousands, in a form that opens at once | slots, HTML, bandits, where embeddings come from |
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
@@ -88,6 +89,7 @@ pub mod explain;
 pub mod fold;
 pub mod form;
 pub mod id;
+pub mod index;
 pub mod json;
 pub mod measure;
 pub mod pattern;

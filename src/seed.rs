@@ -40,6 +40,8 @@ pub enum Purpose {
     Seen = 13,
     /// Which fold a visitor's rows are in.
     Fold = 14,
+    /// Short ids of items.
+    Item = 15,
 }
 
 /// One hour, milliseconds. Shared decisions and the receipts made of them tell their time to the hour and no finer; windows

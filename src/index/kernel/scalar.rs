@@ -1,0 +1,56 @@
+//! The loops in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors of
+//! them. Each is written in the order of additions of its twin.
+
+use super::BLOCK;
+
+/// Dot products of a query with four rows of signed bytes. Four, since each part of the query is then loaded once for all.
+pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let query = query.as_chunks::<BLOCK>().0;
+    rows.map(|row| {
+        let mut sum = 0_i32;
+        for (query, row) in query.iter().zip(row.as_chunks::<BLOCK>().0) {
+            let products = query.iter().zip(row).map(|(q, byte)| i32::from(*q) * i32::from(*byte as i8));
+            sum = products.fold(sum, i32::wrapping_add);
+        }
+        sum
+    })
+}
+
+/// Dot product of two rows of signed bytes: at most 4,096 · 2^14 = 2^26.
+pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
+    let pairs = one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0);
+    pairs.flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| i32::from(*a as i8) * i32::from(*b as i8)).sum()
+}
+
+/// How many bits of a row of signs differ from the query's.
+pub(crate) fn hamming(query: &[u64], row: &[u8]) -> u32 {
+    let pairs = query.iter().zip(row.as_chunks::<8>().0);
+    pairs.map(|(query, row)| (query ^ u64::from_le_bytes(*row)).count_ones()).sum()
+}
+
+/// Dot product of floats, in 16 sums that are added as a tree.
+pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let ((a, a_rest), (b, b_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    for (a, b) in a.iter().zip(b) {
+        for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+            *sum += a * b;
+        }
+    }
+    if a.len() == b.len() {
+        for (sum, (a, b)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+            *sum += a * b;
+        }
+    }
+    let [a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7] = sums;
+    let [c0, c1, c2, c3] = [a0 + b0, a1 + b1, a2 + b2, a3 + b3];
+    let [d0, d1, d2, d3] = [a4 + b4, a5 + b5, a6 + b6, a7 + b7];
+    ((c0 + d0) + (c2 + d2)) + ((c1 + d1) + (c3 + d3))
+}
+
+/// Sums and differences of two lists, in place: one step of the Hadamard transform.
+pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
+    for (a, b) in one.iter_mut().zip(other) {
+        (*a, *b) = (*a + *b, *a - *b);
+    }
+}

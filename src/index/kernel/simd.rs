@@ -1,0 +1,94 @@
+//! The loops with wasm's 128-bit instructions; each gives the bits of its plain twin.
+//!
+//! Unrolled by hand: the Worker is built for size, where the compiler neither unrolls nor makes vectors of loops.
+
+use super::BLOCK;
+pub(crate) use super::scalar::hamming;
+use bytemuck::must_cast;
+use core::arch::wasm32::{
+    f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add,
+    i32x4_dot_i16x8, i32x4_splat, v128,
+};
+
+/// The sum of four numbers, in wrapping arithmetic as the lanes have.
+#[inline(always)]
+fn sum(lanes: v128) -> i32 {
+    must_cast::<v128, [i32; 4]>(lanes).into_iter().fold(0, i32::wrapping_add)
+}
+
+/// Adds the products of sixteen levels, as two registers, with sixteen bytes.
+#[inline(always)]
+fn add_products(sum: v128, (low, high): (v128, v128), row: &[u8; BLOCK]) -> v128 {
+    let row: v128 = must_cast(*row);
+    let products = i32x4_dot_i16x8(low, i16x8_extend_low_i8x16(row));
+    i32x4_add(i32x4_add(sum, products), i32x4_dot_i16x8(high, i16x8_extend_high_i8x16(row)))
+}
+
+/// See [`scalar::dot_four`](super::scalar::dot_four).
+pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<BLOCK>().0);
+    let mut sums = [i32x4_splat(0); 4];
+    let blocks = query.as_chunks::<BLOCK>().0.iter().zip(a).zip(b).zip(c).zip(d);
+    for ((((query, a), b), c), d) in blocks {
+        let [low, high] = must_cast::<[i16; BLOCK], [v128; 2]>(*query);
+        let [sum_a, sum_b, sum_c, sum_d] = sums;
+        sums = [
+            add_products(sum_a, (low, high), a),
+            add_products(sum_b, (low, high), b),
+            add_products(sum_c, (low, high), c),
+            add_products(sum_d, (low, high), d),
+        ];
+    }
+    sums.map(sum)
+}
+
+/// See [`scalar::dot_rows`](super::scalar::dot_rows).
+pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
+    let mut sums = i32x4_splat(0);
+    for (one, other) in one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0) {
+        let one: v128 = must_cast(*one);
+        sums = add_products(sums, (i16x8_extend_low_i8x16(one), i16x8_extend_high_i8x16(one)), other);
+    }
+    sum(sums)
+}
+
+/// See [`scalar::dot_f32`](super::scalar::dot_f32).
+pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
+    let mut sums = [f32x4_splat(0.0); 4];
+    let ((a, a_rest), (b, b_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
+    let mut add = |a: &[f32; 16], b: &[f32; 16]| {
+        let [a0, a1, a2, a3] = must_cast::<[f32; 16], [v128; 4]>(*a);
+        let [b0, b1, b2, b3] = must_cast::<[f32; 16], [v128; 4]>(*b);
+        let [s0, s1, s2, s3] = sums;
+        sums = [
+            f32x4_add(s0, f32x4_mul(a0, b0)),
+            f32x4_add(s1, f32x4_mul(a1, b1)),
+            f32x4_add(s2, f32x4_mul(a2, b2)),
+            f32x4_add(s3, f32x4_mul(a3, b3)),
+        ];
+    };
+    a.iter().zip(b).for_each(|(a, b)| add(a, b));
+    if a.len() == b.len() {
+        // Products of what only one of them has are 0, and a sum that begins as 0 is never −0.
+        let mut rests = [[0.0; 16]; 2];
+        let [a, b] = &mut rests;
+        for ((a, b), (own, other)) in a.iter_mut().zip(b.iter_mut()).zip(a_rest.iter().zip(b_rest)) {
+            (*a, *b) = (*own, *other);
+        }
+        add(a, b);
+    }
+    let [s0, s1, s2, s3] = sums;
+    let folded = f32x4_add(f32x4_add(s0, s2), f32x4_add(s1, s3));
+    let [c0, c1, c2, c3] = must_cast::<v128, [f32; 4]>(folded);
+    (c0 + c2) + (c1 + c3)
+}
+
+/// See [`scalar::butterfly`](super::scalar::butterfly).
+pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
+    let ((a, a_rest), (b, b_rest)) = (one.as_chunks_mut::<4>(), other.as_chunks_mut::<4>());
+    for (a, b) in a.iter_mut().zip(b) {
+        let (x, y): (v128, v128) = (must_cast(*a), must_cast(*b));
+        (*a, *b) = (must_cast(f32x4_add(x, y)), must_cast(f32x4_sub(x, y)));
+    }
+    super::scalar::butterfly(a_rest, b_rest);
+}
