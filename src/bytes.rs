@@ -16,7 +16,7 @@ impl<'b> Reader<'b> {
         self.0.is_empty().then_some(())
     }
 
-    /// All that is left.
+    /// What was not read.
     pub(crate) const fn rest(&self) -> &'b [u8] {
         self.0
     }

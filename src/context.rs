@@ -100,12 +100,12 @@ pub struct Context {
     pub attributes: Map<String, Value>,
     /// What the visitor has seen before, where that may be remembered; for caps only, conditions can't ask for it.
     pub seen: Seen,
+    /// The items the visitor looked at last, where that may be remembered; conditions can't ask for it either.
+    pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
     pub actions: SortedMap<String, Vec<Action>>,
     /// What of these came from an index, and how: for a replay.
     pub lookups: SortedMap<String, Lookup>,
-    /// Items of indexes that the visitor looked at last, where that may be remembered.
-    pub trail: Trail,
 }
 
 /// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.

@@ -61,7 +61,7 @@
 //! | [`id`], [`seed`], [`context`], [`crawler`] | vocabulary, the one hash, facts of a visit | everything else |
 //! | [`audience`], [`split`], [`pattern`] | who is addressed: compiled conditions, shares, paths | bandits, HTML |
 //! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
-//! | [`slate`], [`saturation`] | what a page and a visitor have seen, and what that leaves | how is chosen |
+//! | [`slate`], [`saturation`], [`trail`] | what a page and a visitor have seen, and what that leaves | how is chosen |
 //! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
 //! | [`embedding`], [`index`] | meanings as unit vectors; the nearest of thousands, in a form that opens at once | slots, HTML, bandits, where embeddings come from |
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |

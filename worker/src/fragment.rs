@@ -59,7 +59,7 @@ fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
         &timing_header(&timing),
         // A list has one for each place.
         &receipts.join(" "),
-        &visit.cookie(source.keyring, counted).unwrap_or_default(),
+        &visit.cookie(source.keyring, counted, None).unwrap_or_default(),
     ] {
         text.push(NUL);
         text.push_str(part);

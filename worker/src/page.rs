@@ -213,7 +213,8 @@ impl Request<'_> {
         head.timing = timing_header(&timing);
         head.variant = served.variant(visit.mode);
         let counted = served.choices().flat_map(|(slot, choice)| counted(slot, choice));
-        head.cookie = visit.cookie(keyring, counted);
+        let own = source.shelves.item_at(snapshot, address.path);
+        head.cookie = visit.cookie(keyring, counted, own);
     }
 
     /// The rewards of reaching this page: a receipt in its address, or in that of the page before.

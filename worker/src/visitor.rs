@@ -8,6 +8,7 @@ use edgeloom::saturation::SeenKey;
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::wire::{Mode, Privacy};
 use edgeloom::sorted::SortedMap;
+use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 
@@ -169,24 +170,35 @@ pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, f
         }
     };
     let visitor = memory.as_ref().map(|memory| memory.key);
-    context.seen = memory.as_ref().map(|memory| memory.seen.clone()).unwrap_or_default();
+    if let Some(memory) = &memory {
+        context.seen = memory.seen.clone();
+        context.trail = memory.trail.clone();
+    }
     let is_watched = context.device != Device::Crawler && !facts.is_prefetch();
     Visit { context, mode, visitor, set_cookie, memory, is_watched }
 }
 
 impl Visit {
-    /// The `Set-Cookie` line of the answer: a new key, or counters that went on.
-    pub fn cookie(&self, keyring: &Keyring, counted: impl Iterator<Item = (SeenKey, u32)>) -> Option<String> {
+    /// The `Set-Cookie` line of the answer: a new key, or counters and a trail that went on. `item` is the one that the page
+    /// is about, by the hash of its name.
+    pub fn cookie(
+        &self,
+        keyring: &Keyring,
+        counted: impl Iterator<Item = (SeenKey, u32)>,
+        item: Option<u32>,
+    ) -> Option<String> {
         let now = self.context.time_millis;
-        let mut counted = counted.peekable();
-        match &self.memory {
-            Some(memory) if self.is_watched && counted.peek().is_some() => {
-                let mut memory = memory.clone();
-                counted.for_each(|(key, hours)| memory.seen.add(key, hours, now));
-                Some(memory.line(keyring, now))
+        if let Some(mut memory) = self.memory.clone().filter(|_| self.is_watched) {
+            let mut is_changed = item.is_some_and(|item| memory.trail.add(item, now));
+            for (key, hours) in counted {
+                memory.seen.add(key, hours, now);
+                is_changed = true;
             }
-            _ => self.set_cookie.clone(),
+            if is_changed {
+                return Some(memory.line(keyring, now));
+            }
         }
+        self.set_cookie.clone()
     }
 }
 
@@ -203,6 +215,7 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         time_millis: now,
         attributes: Map::new(),
         seen: Seen::default(),
+        trail: Trail::default(),
         actions: SortedMap::default(),
     }
 }
@@ -288,7 +301,8 @@ fn withdrawn(facts: &Facts, privacy: &Privacy) -> Option<String> {
     Some(format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax"))
 }
 
-/// What stands on the device. Layout of the signed cookie: mode (1), hour of issue (4, big endian), key (16), what was seen.
+/// What stands on the device. Layout of the signed cookie: mode (1), hour of issue (4, big endian), key (16), the trail where
+/// the mode says so ([`WITH_TRAIL`]), and how often what was seen.
 #[derive(Debug, Clone)]
 struct Memory {
     mode: Mode,
@@ -297,15 +311,23 @@ struct Memory {
     /// How long it lives from then on.
     life_hours: u64,
     key: VisitorKey,
+    trail: Trail,
     seen: Seen,
 }
+
+/// Added to the mode where a trail follows the key. A cookie without one is what it was before there were trails.
+const WITH_TRAIL: u8 = 0x80;
 
 impl Memory {
     /// The `Set-Cookie` line; a cookie that is written again does not live longer.
     fn line(&self, keyring: &Keyring, now: u64) -> String {
         let issued = u32::try_from(self.issued).unwrap_or(u32::MAX).to_be_bytes();
-        let mut bytes = vec![mode_byte(self.mode)];
+        let mark = if self.trail.is_empty() { 0 } else { WITH_TRAIL };
+        let mut bytes = vec![mode_byte(self.mode) | mark];
         bytes.extend(issued.into_iter().chain(self.key.0));
+        if mark != 0 {
+            self.trail.write(&mut bytes);
+        }
         self.seen.write(&mut bytes);
         let value = keyring.sign_bytes(Purpose::Cookie, &bytes);
         let age = (self.issued + self.life_hours).saturating_sub(now / HOUR_MILLIS) * 3600;
@@ -326,7 +348,14 @@ fn remembered(
     if let Some(memory) = found {
         return (Some(memory), None);
     }
-    let memory = Memory { mode, issued: hour, life_hours, key: VisitorKey(fresh_key), seen: Seen::default() };
+    let memory = Memory {
+        mode,
+        issued: hour,
+        life_hours,
+        key: VisitorKey(fresh_key),
+        trail: Trail::default(),
+        seen: Seen::default(),
+    };
     let line = memory.line(keyring, now);
     (Some(memory), Some(line))
 }
@@ -344,9 +373,103 @@ fn read(keyring: &Keyring, text: &str, (hour, life_hours): (u64, u64), mode: Mod
     let bytes = keyring.verify_bytes(Purpose::Cookie, text).ok()?;
     let (&found_mode, rest) = bytes.split_first()?;
     let (issued, rest) = rest.split_first_chunk::<4>()?;
-    let (key, seen) = rest.split_first_chunk::<16>()?;
+    let (key, rest) = rest.split_first_chunk::<16>()?;
+    let has_trail = found_mode & WITH_TRAIL != 0;
+    let (trail, seen) = if has_trail { Trail::read(rest)? } else { (Trail::default(), rest) };
     let issued = u64::from(u32::from_be_bytes(*issued));
     let alive = issued <= hour && hour - issued < life_hours;
-    (found_mode == mode_byte(mode) && alive).then_some(())?;
-    Some(Memory { mode, issued, life_hours, key: VisitorKey(*key), seen: Seen::read(seen)? })
+    (found_mode & !WITH_TRAIL == mode_byte(mode) && alive).then_some(())?;
+    Some(Memory { mode, issued, life_hours, key: VisitorKey(*key), trail, seen: Seen::read(seen)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeloom::id::BlockId;
+    use serde_json::json;
+    use std::iter::{empty, once};
+
+    const NOW: u64 = 1_795_525_500_000;
+    const HOUR: u64 = HOUR_MILLIS;
+
+    fn keyring() -> Keyring {
+        Keyring::parse("1:0123456789abcdef0123456789abcdef").unwrap()
+    }
+
+    fn visit(cookie: &str, now: u64) -> Visit {
+        let consent = json!({ "cookie": "choice", "measured": "statistics", "personal": "marketing" });
+        let privacy = serde_json::from_value(json!({ "mode": "personal", "consent": consent })).unwrap();
+        let facts = Facts { url: "https://shop.example/", cookie, ..Facts::default() };
+        visit_of(&facts, &privacy, &keyring(), now, [7; 16])
+    }
+
+    /// The visit after one that got this `Set-Cookie` line.
+    fn next(choice: &str, line: &str, now: u64) -> Visit {
+        visit(&format!("choice={choice}; {}", line.split(';').next().unwrap()), now)
+    }
+
+    fn shorts(visit: &Visit) -> Vec<u32> {
+        visit.context.trail.entries(NOW).map(|(short, _)| short).collect()
+    }
+
+    #[test]
+    fn a_trail_goes_on_from_page_to_page_beside_the_counters() {
+        let counter = SeenKey::of_block(&BlockId::new("offer").unwrap());
+        let first = visit("choice=marketing", NOW);
+        assert!(first.context.trail.is_empty());
+        let line = first.cookie(&keyring(), once((counter, 24)), Some(1)).unwrap();
+        let second = next("marketing", &line, NOW + HOUR);
+        assert_eq!(shorts(&second), [1]);
+        assert_eq!(second.context.seen.times(counter, 24, NOW + HOUR), 1);
+        let line = second.cookie(&keyring(), empty(), Some(2)).unwrap();
+        let third = next("marketing", &line, NOW + 2 * HOUR);
+        assert_eq!(shorts(&third), [2, 1]);
+        assert_eq!(third.visitor, first.visitor);
+        assert_eq!(third.context.seen.times(counter, 24, NOW + 2 * HOUR), 1);
+        // Nothing new: nothing is written.
+        assert_eq!(next("marketing", &line, NOW + HOUR).cookie(&keyring(), empty(), Some(2)), None);
+        assert_eq!(third.cookie(&keyring(), empty(), None), None);
+    }
+
+    #[test]
+    fn a_cookie_from_before_there_were_trails_is_read() {
+        let counter = SeenKey::of_block(&BlockId::new("offer").unwrap());
+        let mut seen = Seen::default();
+        seen.add(counter, 24, NOW);
+        let mut bytes = vec![2];
+        bytes.extend(u32::try_from(NOW / HOUR).unwrap().to_be_bytes());
+        bytes.extend([9; 16]);
+        seen.write(&mut bytes);
+        let line = format!("{COOKIE}={}", keyring().sign_bytes(Purpose::Cookie, &bytes));
+        let visit = next("marketing", &line, NOW);
+        assert_eq!(visit.visitor, Some(VisitorKey([9; 16])));
+        assert_eq!(visit.context.seen, seen);
+        assert!(visit.context.trail.is_empty());
+    }
+
+    #[test]
+    fn without_consent_there_is_no_trail_and_withdrawing_it_takes_the_trail_back() {
+        assert_eq!(visit("", NOW).cookie(&keyring(), empty(), Some(1)), None);
+        let line = visit("choice=marketing", NOW).cookie(&keyring(), empty(), Some(1)).unwrap();
+        let withdrawn = next("necessary", &line, NOW);
+        assert!(withdrawn.context.trail.is_empty());
+        assert!(withdrawn.cookie(&keyring(), empty(), Some(2)).unwrap().contains("=; Path=/; Max-Age=0;"));
+        // Less consent than before: what was remembered under more is not taken along.
+        assert!(next("statistics", &line, NOW).context.trail.is_empty());
+    }
+
+    #[test]
+    fn what_fetches_ahead_and_crawlers_leave_no_trail() {
+        let facts = Facts {
+            url: "https://shop.example/",
+            cookie: "choice=marketing",
+            purpose: "prefetch",
+            ..Facts::default()
+        };
+        let consent = json!({ "cookie": "choice", "measured": "statistics", "personal": "marketing" });
+        let privacy = serde_json::from_value(json!({ "mode": "personal", "consent": consent })).unwrap();
+        let visit = visit_of(&facts, &privacy, &keyring(), NOW, [7; 16]);
+        let line = visit.cookie(&keyring(), empty(), Some(1)).unwrap();
+        assert!(next("marketing", &line, NOW).context.trail.is_empty());
+    }
 }
