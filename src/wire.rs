@@ -41,6 +41,9 @@ pub struct Visit {
     /// What the request brings, by slot: names and features.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub actions: BTreeMap<String, Vec<Offered>>,
+    /// The items looked at last, newest first, by their ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<String>,
     /// Key of the visitor, 32 hexadecimal digits; without one the view stands for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visitor: Option<String>,
@@ -77,7 +80,9 @@ impl Visit {
     pub fn open(self, site: &str) -> Result<(Context, Seed), IdError> {
         let seed = Seed::of_text(site, self.visitor.as_deref(), &self.decision)?;
         let device = Device::of_word(&self.device);
-        let Self { path, query, referrer, country, language, time_millis, attributes, actions, .. } = self;
+        let Self {
+            path, query, referrer, country, language, time_millis, attributes, actions, trail, ..
+        } = self;
         let actions = actions.into_iter().map(|(slot, offered)| {
             let actions: Result<Vec<Action>, IdError> = offered.into_iter().map(Offered::action).collect();
             Ok((slot, actions?))
@@ -93,7 +98,7 @@ impl Visit {
                 time_millis,
                 attributes,
                 seen: Seen::default(),
-                trail: Trail::default(),
+                trail: Trail::of_ids(trail.iter().map(String::as_str), time_millis),
                 actions: actions.collect::<Result<_, IdError>>()?,
             },
             seed,
