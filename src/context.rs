@@ -2,6 +2,7 @@
 
 use crate::crawler;
 use crate::id::ArmId;
+use crate::lookup::Lookup;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
 use crate::sorted::SortedMap;
@@ -103,6 +104,8 @@ pub struct Context {
     pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
     pub actions: SortedMap<String, Vec<Action>>,
+    /// What of these came from an index, and how: for a replay.
+    pub lookups: SortedMap<String, Lookup>,
 }
 
 /// Names that [`Context::attribute`] answers itself; the site's own attributes can't shadow them.

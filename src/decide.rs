@@ -2,7 +2,7 @@
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
 use crate::context::Context;
-use crate::id::{ArmId, DecisionId, SnapshotVersion};
+use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
 use crate::receipt::{Basis, Candidates, Fatigue, Loss};
 use crate::saturation::SeenKey;
 use crate::seed::{Purpose, Seed};
@@ -115,6 +115,8 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }
     let mut page = Page::new(&snapshot.combinations);
+    // What stands in the places of a list so far; they follow each other.
+    let (mut list, mut listed): (Option<&SlotId>, Vec<ArmId>) = (None, Vec::new());
     for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
         let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
         let is_eligible = |arm: &Arm| {
@@ -123,8 +125,15 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
                 && page.refusal(arm).is_none()
         };
         let codes = slot.chooser.codes(context);
-        let offers = slot.chooser.offers(&slot.id, codes.as_ref(), context);
-        let is_brought = |at: usize| offers.is_some() || !slot.chooser.stands_for_actions(at);
+        if slot.list.is_some() && list != Some(slot.name()) {
+            (list, listed) = (Some(slot.name()), Vec::new());
+        }
+        let offers = slot.offers(codes.as_ref(), context, if slot.list.is_some() { &listed } else { &[] });
+        // The arms of a list stand in for its items.
+        let is_brought = |at: usize| match slot.list {
+            Some(_) => offers.is_some() == slot.chooser.stands_for_actions(at),
+            None => offers.is_some() || !slot.chooser.stands_for_actions(at),
+        };
         let arms = || slot.arms.iter().enumerate();
         let is_pinned = slot.partial
             && arms().any(|(at, arm)| page.pins(arm) && !arm.is_shadow && is_eligible(arm) && is_brought(at));
@@ -168,11 +177,20 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         });
         let chosen = offers.as_ref().zip(outcome.action.map(usize::from));
         let action = chosen.and_then(|(offers, action)| offers.id(action)).cloned();
+        listed.extend(action.clone());
         let codes = chosen.and_then(|(offers, action)| offers.codes(action)).cloned().or(codes);
+        let lookup = offers.as_ref().and_then(|_| context.lookups.get(slot.name().as_str())).cloned();
         let offers = offers.map(|offers| offers.fingerprint);
         if codes.is_some() || shadow.is_some() || fatigue.is_some() || slot.period_hours.is_some() {
-            let basis =
-                Basis { features: codes, period_hours: slot.period_hours, shadow, fatigue, offers, action };
+            let basis = Basis {
+                features: codes,
+                period_hours: slot.period_hours,
+                shadow,
+                fatigue,
+                offers,
+                action,
+                lookup,
+            };
             outcome.basis = Some(Box::new(basis));
         }
     }
@@ -217,7 +235,7 @@ pub(crate) fn members_of(slot: &Slot, candidates: &Candidates) -> Vec<usize> {
 fn takes_part(slot: &Slot, time_millis: u64, seed: &Seed) -> bool {
     let share = slot.schedule.share_at(time_millis);
     // A share that grows keeps everybody who was in: each unit has one number, whatever the share is.
-    (share >= 1.0 || fraction(Purpose::Rollout, slot.id.as_str(), seed.unit) < share)
+    (share >= 1.0 || fraction(Purpose::Rollout, slot.name().as_str(), seed.unit) < share)
         && slot.layer.as_ref().is_none_or(|part| part.includes(seed.unit))
 }
 

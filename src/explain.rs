@@ -56,7 +56,7 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                 let why = if arm.is_shadow {
                     Some("only the challenger may choose it")
                 } else if slot.chooser.stands_for_actions(at)
-                    && context.actions.get(slot.id.as_str()).is_none_or(Vec::is_empty)
+                    && context.actions.get(slot.name().as_str()).is_none_or(Vec::is_empty)
                 {
                     Some("it stands for actions, and the request brings none")
                 } else if !in_audience(arm.audience) {
@@ -112,7 +112,7 @@ fn before_choosing(slot: &Slot, context: &Context, seed: &Seed, is_in_audience: 
             None => "the forest knows too little of the visit to expect anything".to_string(),
         });
     }
-    let own = fraction(Purpose::Rollout, slot.id.as_str(), seed.unit);
+    let own = fraction(Purpose::Rollout, slot.name().as_str(), seed.unit);
     if share <= 0.0 {
         steps.push("the slot does not run at this time".to_string());
     } else if share < 1.0 && own >= share {

@@ -1,11 +1,12 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
+use crate::bandit::Codes;
 use crate::context::{Action, Context};
 use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
-use crate::id::SnapshotVersion;
-use crate::receipt::Receipt;
+use crate::id::{ArmId, SnapshotVersion};
+use crate::receipt::{Candidates, Receipt};
 use crate::seed::{Seed, unit_of_view};
-use crate::snapshot::{Sight, Snapshot};
+use crate::snapshot::{ListPlace, Sight, Snapshot};
 use std::fmt;
 
 /// A receipt that its snapshot does not bear out.
@@ -71,7 +72,8 @@ pub fn replay(snapshot: &Snapshot, receipt: &Receipt) -> Result<Choice, ReplayEr
     replay_with(snapshot, receipt, &[])
 }
 
-/// Makes the choice of a receipt again whose request brought actions, given in the same order.
+/// Makes the choice of a receipt again whose request brought actions, given in the same order. For a place of a list these are all
+/// candidates: what the places before it show follows from the same receipt.
 ///
 /// # Errors
 /// Every cause of [`ReplayError`]; [`ReplayError::Actions`] where these are not the actions.
@@ -97,8 +99,10 @@ pub fn replay_with(
     let of_visit = basis.features.as_ref().and_then(|codes| slot.chooser.visit_in(codes));
     let codes = of_visit.or_else(|| basis.features.clone());
     let offers = basis.offers.and_then(|_| {
-        let actions = [(slot.id.to_string(), actions.to_vec())].into_iter().collect();
-        slot.chooser.offers(&slot.id, codes.as_ref(), &Context { actions, ..Context::default() })
+        let actions = [(slot.name().to_string(), actions.to_vec())].into_iter().collect();
+        let context = Context { actions, ..Context::default() };
+        let before = slot.list.as_ref().map(|own| before(snapshot, own, &seed, (codes.as_ref(), &context)));
+        slot.offers(codes.as_ref(), &context, &before.unwrap_or_default())
     });
     if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
         return Err(ReplayError::Actions);
@@ -123,4 +127,31 @@ pub fn replay_with(
         return Err(ReplayError::OtherPropensity { replayed: choice.propensity });
     }
     Ok(choice)
+}
+
+/// What stands in the places of a list before one of them, as the same decision chose it.
+fn before(
+    snapshot: &Snapshot,
+    own: &ListPlace,
+    seed: &Seed,
+    (codes, context): (Option<&Codes>, &Context),
+) -> Vec<ArmId> {
+    let mut taken: Vec<ArmId> = Vec::new();
+    for (position, slot) in snapshot.slots.iter().enumerate() {
+        let is_before = |other: &ListPlace| other.list.id == own.list.id && other.place < own.place;
+        if !slot.list.as_ref().is_some_and(is_before) {
+            continue;
+        }
+        let Some(offers) = slot.offers(codes, context, &taken) else { break };
+        let items = (0..slot.arms.len()).map(|arm| slot.chooser.stands_for_actions(arm));
+        let view = View {
+            seed,
+            sight: Sight { codes, faded: &[], offers: Some(&offers) },
+            is_held_out: false,
+            asked: Asked::Propensity,
+        };
+        let choice = choose(position, slot, Candidates::of(items), view);
+        taken.extend(choice.action.and_then(|action| offers.id(usize::from(action))).cloned());
+    }
+    taken
 }

@@ -1,14 +1,17 @@
 //! What was counted: exact integers that merge in any order. It judges nothing; [`crate::fold`] says what counts.
 
 mod context;
+mod items;
 mod wire;
 
 pub use context::{ContextSums, Outcome};
+pub use items::{MAX_ITEMS, list_of};
 pub use wire::StatisticsError;
 
 use crate::event::{Refusal, Treatment};
 use crate::fold::{Delta, Origin};
 use crate::id::{GoalId, SlotId};
+use crate::index::short_id;
 use crate::receipt::Period;
 use crate::sorted::SortedMap;
 
@@ -49,6 +52,8 @@ pub struct Counts {
     pub contexts: SortedMap<u32, ContextSums>,
     /// The same by period: [`MAX_CONTEXT_PERIODS`] of each set and length.
     pub aged: SortedMap<(u32, Period), ContextSums>,
+    /// The same by what the arm stood for, by short names: [`MAX_ITEMS`] of each list, counted for all its places together.
+    pub items: SortedMap<u32, Part>,
 }
 
 /// Counts of a part of the exposures.
@@ -176,6 +181,9 @@ impl Counts {
         if let Some(period) = period {
             self.periods.insert(period, part());
         }
+        if let Some(action) = &origin.basis.action {
+            self.items.insert(short_id(action.as_str()), part());
+        }
         if let Some(codes) = &origin.basis.features {
             let sums = ContextSums::of(&codes.faded(loss.parts()), self.exposures, &self.goals);
             if let Some(period) = period {
@@ -215,6 +223,7 @@ impl Counts {
         if self.aged.len() > n_aged {
             self.forget_contexts();
         }
+        items::merge(&mut self.items, &other.items);
     }
 
     /// Keeps the newest periods of each length, of whatever set: what a set has that was given up goes with its time.
@@ -338,7 +347,19 @@ impl Statistics {
 
     /// Adds what one event changed.
     pub fn apply(&mut self, delta: &Delta<'_>) {
-        self.add(delta.slot, delta.treatment, &delta.counts);
+        let items = &delta.counts.items;
+        if items.is_empty() {
+            self.add(delta.slot, delta.treatment, &delta.counts);
+        } else {
+            self.add(
+                delta.slot,
+                delta.treatment,
+                &Counts { items: SortedMap::new(), ..delta.counts.clone() },
+            );
+            if let Some(list) = list_of(delta.slot) {
+                self.add(&list, delta.treatment, &Counts { items: items.clone(), ..Counts::default() });
+            }
+        }
         self.repeats = self.repeats.saturating_add(delta.repeats);
         if let Some(refusal) = delta.refused {
             self.refuse(refusal, 1);

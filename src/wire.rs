@@ -4,7 +4,6 @@
 use crate::context::{Action, Context, Device};
 use crate::decide::Decision;
 use crate::id::{ArmId, IdError};
-use crate::saturation::Seen;
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
 use crate::trail::Trail;
@@ -97,9 +96,9 @@ impl Visit {
                 device,
                 time_millis,
                 attributes,
-                seen: Seen::default(),
                 trail: Trail::of_ids(trail.iter().map(String::as_str), time_millis),
                 actions: actions.collect::<Result<_, IdError>>()?,
+                ..Context::default()
             },
             seed,
         ))

@@ -111,6 +111,9 @@ enum Command {
         /// The actions that the request brought for the slot, as JSON: [{"id":"…","features":{…}}, …]
         #[arg(long, value_name = "FILE")]
         actions: Option<PathBuf>,
+        /// The pieces of the index that a list looked into, in their order
+        #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "actions")]
+        index: Vec<PathBuf>,
         /// The receipt of a slot, from the page's decisions or an answer; of a visit without consent also the value of `_el` in a link
         receipt: String,
     },
@@ -301,8 +304,9 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
         }
         Command::Status { site } => show(&site.remote()?.ask("status")?, json, table::status),
         Command::Versions { site } => show(&site.remote()?.ask("versions")?, json, table::versions),
-        Command::Replay { snapshot, keys_env, actions, receipt } => {
-            let replayed = replay::replay(snapshot, keys_env, actions.as_deref(), receipt)?;
+        Command::Replay { snapshot, keys_env, actions, index, receipt } => {
+            let brought = replay::Brought { actions: actions.as_deref(), index };
+            let replayed = replay::replay(snapshot, keys_env, brought, receipt)?;
             show(&replayed.json(), json, |_| replayed.text());
         }
         Command::Explain { snapshot, slot, visit } => {

@@ -10,7 +10,7 @@ use edgeloom::wire::Offered;
 use serde_json::{Value, json};
 use std::fmt::Display;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A receipt and what bears it out.
 pub struct Replayed {
@@ -19,22 +19,30 @@ pub struct Replayed {
     snapshot: Snapshot,
 }
 
+/// What a request brought beside the visit.
+#[derive(Debug, Clone, Copy)]
+pub struct Brought<'b> {
+    /// File of the actions that a server sent.
+    pub actions: Option<&'b Path>,
+    /// Pieces of the index that a list looked into.
+    pub index: &'b [PathBuf],
+}
+
 /// Makes the decision of a receipt again; `keys_env` names the variable with the keys, so that they stand in no
 /// shell history.
 ///
 /// # Errors
 /// The snapshot or the keys can't be read; the receipt is not genuine; the snapshot does not bear it out.
-pub fn replay(
-    snapshot: &Path,
-    keys_env: &str,
-    actions: Option<&Path>,
-    token: &str,
-) -> Result<Replayed, Stop> {
+pub fn replay(snapshot: &Path, keys_env: &str, brought: Brought<'_>, token: &str) -> Result<Replayed, Stop> {
     let keys = keys(keys_env)?;
     let snapshot = read(snapshot)?;
     let receipt =
         keys.verify(token).map_err(|error| differs(format_args!("the receipt is refused: {error}")))?;
-    let actions = actions.map(actions_in).transpose()?.unwrap_or_default();
+    let actions = match brought {
+        Brought { actions: Some(path), .. } => actions_in(path)?,
+        Brought { index: [], .. } => Vec::new(),
+        Brought { index, .. } => looked_up(&snapshot, &receipt, index)?,
+    };
     let choice = edgeloom::replay::replay_with(&snapshot, &receipt, &actions).map_err(|error| {
         let stop = differs(format_args!("the receipt does not fit: {error}"));
         // Links carry neither whose they are nor what is known of a visit.
@@ -53,6 +61,16 @@ fn keys(variable: &str) -> Result<Keyring, Stop> {
     let text = std::env::var(variable)
         .map_err(|_| Stop::new(format!("the environment variable {variable} holds no keys"), help))?;
     Keyring::parse(&text).map_err(|error| stop(format_args!("{variable}: {error}"), help))
+}
+
+/// The candidates of a list, looked up again.
+fn looked_up(snapshot: &Snapshot, receipt: &Receipt, files: &[PathBuf]) -> Result<Vec<Action>, Stop> {
+    let catalogue = crate::index::catalogue(files)?;
+    let list = snapshot.slot(&receipt.slot).and_then(|(_, slot)| slot.list.as_ref());
+    let (Some(own), Some(lookup)) = (list, &receipt.basis.lookup) else {
+        return Err(stop("the receipt is of no list that looked into an index", "leave out --index"));
+    };
+    edgeloom::retrieval::again(&own.list, &catalogue, lookup, None).map_err(differs)
 }
 
 /// The actions in a file.

@@ -184,6 +184,15 @@ impl Features {
         self.n_columns
     }
 
+    /// The column of a feature that is a number.
+    #[must_use]
+    pub fn column_of(&self, name: &str) -> Option<usize> {
+        let at = self.list.iter().position(|feature| feature.name == name)?;
+        matches!(self.list.get(at)?.kind, FeatureKind::Number { .. }).then_some(())?;
+        let before = self.list.iter().take(at);
+        Some(1 + before.map(|feature| feature.kind.n_columns()).sum::<usize>())
+    }
+
     /// The vector of what an `attribute` look-up says: of a visit, or of an action.
     #[must_use]
     pub fn vector<'v>(&self, attribute: impl Fn(&str) -> Option<Cow<'v, Value>>) -> FeatureVector {

@@ -37,6 +37,7 @@ pub mod sampler;
 pub mod score;
 pub mod scorer;
 pub mod shape;
+pub mod shared;
 mod triangle;
 
 pub use belief::{Belief, chances};
@@ -54,3 +55,4 @@ pub use sampler::Sampler;
 pub use score::Score;
 pub use scorer::{FeatureVector, Scorer};
 pub use shape::{Limits, LimitsError, Mixture, Shape};
+pub use shared::Shared;

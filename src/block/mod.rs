@@ -23,6 +23,7 @@ mod nesting;
 pub mod rich;
 mod template;
 mod url;
+mod values;
 
 pub use escape::escape;
 pub(crate) use escape::push_text;

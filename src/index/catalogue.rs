@@ -7,6 +7,7 @@ use super::piece::Index;
 use super::query::{Query, QueryError};
 use super::search;
 use crate::embedding::Embedding;
+use crate::seed::{Purpose, hash};
 use std::fmt;
 
 /// An item of a catalogue: good for as long as the catalogue is, and no longer.
@@ -176,6 +177,13 @@ impl Catalogue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Tells it from catalogues of other pieces, or of the same in another order.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let sums: Vec<[u8; 8]> = self.pieces().map(|index| index.sum().to_le_bytes()).collect();
+        hash(Purpose::Content, &[b"catalogue", sums.as_flattened()])
     }
 
     /// What it takes up in memory, bytes.

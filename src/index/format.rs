@@ -208,6 +208,12 @@ pub(super) fn close(head: &Head, sections: &[Vec<u8>; SECTIONS]) -> Option<Vec<u
     Some(out)
 }
 
+/// The sum that a piece says it has.
+pub(super) fn sum(bytes: &[u8]) -> u64 {
+    let place = bytes.get(SUMMED - 8..).and_then(|rest| rest.first_chunk());
+    place.map_or(0, |place| u64::from_le_bytes(*place))
+}
+
 /// Writes the sum.
 pub(super) fn seal(bytes: &mut [u8]) {
     let sum = xxh3_64(bytes.get(SUMMED..).unwrap_or_default());

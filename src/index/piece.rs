@@ -132,6 +132,11 @@ impl Index {
         self.bytes.len() + graph
     }
 
+    /// The sum over everything it holds.
+    pub(super) fn sum(&self) -> u64 {
+        format::sum(&self.bytes)
+    }
+
     /// The position of an id.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<usize> {

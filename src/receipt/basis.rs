@@ -4,19 +4,21 @@
 //! ```text
 //! bytes    what
 //! 1        1 = has features, 2 = has a period, 4 = has a shadow, 8 = has losses, 16 = has actions, 32 = has
-//!          chosen one of them; other bits are 0, and at least one is set
+//!          chosen one of them, 64 = has a look-up; other bits are 0, and at least one is set
 //! 0–262    features, see `Codes`
 //! 0–3      hours of a period, LEB128, at least 1
 //! 0–65     arm of the shadow: length and text
 //! 0–130    what arms have lost, see [`Fatigue`]
 //! 0 or 8   fingerprint of the actions that the request brought, little endian
 //! 0–65     name of the one that was chosen: length and text
+//! 0–72     what they were looked up with, see [`Lookup`]
 //! ```
 
 use super::fatigue::{Fatigue, Loss};
 use crate::bandit::codes::Codes;
 use crate::bytes::{Reader, put_text, put_varint};
 use crate::id::{ArmId, MAX_ID_BYTES};
+use crate::lookup::Lookup;
 use crate::seed::HOUR_MILLIS;
 use std::num::NonZeroU16;
 
@@ -26,7 +28,8 @@ const HAS_SHADOW: u8 = 4;
 const HAS_FATIGUE: u8 = 8;
 const HAS_OFFERS: u8 = 16;
 const HAS_ACTION: u8 = 32;
-const KNOWN: u8 = HAS_FEATURES | HAS_PERIOD | HAS_SHADOW | HAS_FATIGUE | HAS_OFFERS | HAS_ACTION;
+const HAS_LOOKUP: u8 = 64;
+const KNOWN: u8 = HAS_FEATURES | HAS_PERIOD | HAS_SHADOW | HAS_FATIGUE | HAS_OFFERS | HAS_ACTION | HAS_LOOKUP;
 
 /// What learning needs of a decision beside its arm.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -43,6 +46,8 @@ pub struct Basis {
     pub offers: Option<u64>,
     /// Name of the one that was chosen.
     pub action: Option<ArmId>,
+    /// What they were looked up with, where they came from an index.
+    pub lookup: Option<Lookup>,
 }
 
 impl Basis {
@@ -53,7 +58,7 @@ impl Basis {
     pub(crate) fn for_learning(&self) -> Self {
         let fatigue = self.fatigue.as_ref().filter(|fatigue| fatigue.chosen > Loss::default());
         let fatigue = fatigue.map(|fatigue| Fatigue { arms: Vec::new(), ..*fatigue });
-        Self { fatigue, offers: None, ..self.clone() }
+        Self { fatigue, offers: None, lookup: None, ..self.clone() }
     }
 
     /// The period of a time, numbered since the epoch.
@@ -73,7 +78,8 @@ impl Basis {
                 | bit(self.shadow.is_some(), HAS_SHADOW)
                 | bit(self.fatigue.is_some(), HAS_FATIGUE)
                 | bit(self.offers.is_some(), HAS_OFFERS)
-                | bit(self.action.is_some(), HAS_ACTION),
+                | bit(self.action.is_some(), HAS_ACTION)
+                | bit(self.lookup.is_some(), HAS_LOOKUP),
         );
         if let Some(features) = &self.features {
             features.write(out);
@@ -93,12 +99,16 @@ impl Basis {
         if let Some(action) = &self.action {
             put_text(out, action.as_str());
         }
+        if let Some(lookup) = &self.lookup {
+            lookup.write(out);
+        }
     }
 
     /// Reads the stored form of what learning needs.
     pub(crate) fn read_for_learning(reader: &mut Reader<'_>) -> Option<Self> {
         Self::read(reader).filter(|basis| {
-            basis.offers.is_none() && basis.fatigue.as_ref().is_none_or(|fatigue| fatigue.arms.is_empty())
+            let is_for_replay = basis.offers.is_some() || basis.lookup.is_some();
+            !is_for_replay && basis.fatigue.as_ref().is_none_or(|fatigue| fatigue.arms.is_empty())
         })
     }
 
@@ -118,6 +128,7 @@ impl Basis {
             fatigue: if has(HAS_FATIGUE) { Some(Fatigue::read(reader)?) } else { None },
             offers: if has(HAS_OFFERS) { Some(reader.number()?) } else { None },
             action: if has(HAS_ACTION) { Some(ArmId::new(reader.text()?).ok()?) } else { None },
+            lookup: if has(HAS_LOOKUP) { Some(Lookup::read(reader)?) } else { None },
         })
     }
 }
@@ -143,6 +154,7 @@ impl Period {
 pub(crate) mod tests {
     use super::*;
     use crate::bandit::codes::tests::codes;
+    use crate::lookup::tests::lookup;
     use crate::receipt::fatigue::tests::fatigue;
     use proptest::prelude::*;
 
@@ -155,10 +167,11 @@ pub(crate) mod tests {
             fatigue in prop::option::of(fatigue()),
             offers: Option<u64>,
             action in prop::option::of("[A-Za-z0-9_.-]{1,64}"),
+            lookup in prop::option::of(lookup()),
         ) -> Basis {
             let shadow = shadow.map(|arm| ArmId::new(&arm).unwrap());
             let action = action.map(|action| ArmId::new(&action).unwrap());
-            Basis { features, period_hours: NonZeroU16::new(hours), shadow, fatigue, offers, action }
+            Basis { features, period_hours: NonZeroU16::new(hours), shadow, fatigue, offers, action, lookup }
         }
     }
 
@@ -175,7 +188,7 @@ pub(crate) mod tests {
         fn the_stored_form_is_read_back(basis in basis()) {
             let mut bytes = Vec::new();
             basis.write(&mut bytes);
-            prop_assert!(bytes.len() <= Basis::MAX_BYTES + Fatigue::MAX_BYTES + 8);
+            prop_assert!(bytes.len() <= Basis::MAX_BYTES + Fatigue::MAX_BYTES + 8 + Lookup::MAX_BYTES);
             let mut reader = Reader::new(&bytes);
             let read = Basis::read(&mut reader);
             prop_assert_eq!(read, (basis != Basis::default()).then_some(basis));

@@ -1,14 +1,14 @@
 //! A slot's policy made ready for all of its arms and for the parts of them that audiences leave: the choice among some
 //! candidates, with its exact propensity. Who is a candidate is the business of [`crate::decide`].
 
-use super::offer::{Offer, Offering, Offers};
+use super::list::Earned;
+use super::offer::{Brought, Offer, Offering, Offers};
 use super::policy::Policy;
 use crate::bandit::{
     self, Belief, Codes, Contender, Contextual, FeatureVector, Features, Largest, Limits, Pick, PolicyError,
     Prepared, Score, Scorer,
 };
 use crate::context::Context;
-use crate::id::SlotId;
 use crate::seed::{Purpose, Seed, hash};
 use std::sync::Arc;
 
@@ -90,6 +90,8 @@ pub(super) struct Scoring {
     pub(super) largest: Largest,
     /// The arm that stands for what requests bring.
     pub(super) offering: Option<Offering>,
+    /// What the items of a list earned themselves.
+    pub(super) earned: Option<Arc<Earned>>,
 }
 
 impl Chooser {
@@ -187,10 +189,9 @@ impl Chooser {
 
     /// What a request brings to a slot, as far as this policy looks at it.
     #[must_use]
-    pub fn offers(&self, slot: &SlotId, visit: Option<&Codes>, context: &Context) -> Option<Offers> {
+    pub(super) fn offers(&self, brought: &Brought<'_>, visit: &Codes) -> Option<Offers> {
         let Way::Contextual(scoring) = &self.way else { return None };
-        let actions = context.actions.get(slot.as_str())?;
-        scoring.offering.as_ref()?.offers(slot, visit?, actions)
+        scoring.offering.as_ref()?.offers(brought, visit)
     }
 
     /// The features of the visit in those of a choice.
@@ -346,7 +347,8 @@ impl Scoring {
         };
         let contender = |offer: &Offer| Contender {
             score: {
-                let usual = scorer.score(&offer.codes.vector());
+                let shared = scorer.score(&offer.codes.vector());
+                let usual = self.earned.as_ref().map_or(shared, |own| own.belief(shared, offer.item));
                 sight.score(own, || usual).unwrap_or(usual)
             },
             salt: offer.salt,

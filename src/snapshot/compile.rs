@@ -2,25 +2,28 @@
 //! Names are resolved to positions, texts to rules, patterns and markup, beliefs to shares, so that a decision looks nothing up
 //! by name. Warnings carry a JSON pointer into the configuration, for editors and the console.
 
+mod arms;
+
 use super::blocks::{Blocks, limit};
 use super::experiment::{self, Experiment, MAX_SUMS};
+use super::list::{self, Earned, ListPlace};
 use super::store::Stored;
 use super::targeting::Targeting;
 use super::terms::{self, ArmTerms};
 use super::warning::{Item, Warning};
 use super::{Arm, Cap, Goal, Page, Slot, Snapshot, wire};
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::{Belief, BetaPosterior};
-use crate::id::{ArmId, BlockId, GoalId, LayerId, SlotId};
+use crate::id::{ArmId, GoalId, LayerId, SlotId};
 use crate::json::number::Decimal;
 use crate::pattern::Pattern;
 use crate::saturation::SeenKey;
-use crate::seed::{HOUR_MILLIS, Purpose, hash};
+use crate::seed::HOUR_MILLIS;
 use crate::slot::Place;
-use crate::sorted::{SortedMap, sort_by};
+use crate::sorted::SortedMap;
 use crate::split::{Holdout, LayerPart};
 use crate::statistics::MAX_CONTEXT_PERIODS;
 use std::fmt::Display;
+use std::sync::Arc;
 
 /// Most slots of a site; each costs a decision per page it is on.
 const MAX_SLOTS: usize = 1_000;
@@ -62,6 +65,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         compiler.in_range("/ledger/window_hours", config.ledger.window_hours, DEFAULT_WINDOW_HOURS, 1, 336);
     compiler.goals(&config.goals, window_hours);
     compiler.blocks = Blocks::of(config, &mut compiler.warnings);
+    let indexes = list::indexes(config, &mut compiler.warnings);
     let slots = compiler.slots(config, &stored.published.learned);
     let snapshot = Snapshot {
         version: stored.version,
@@ -76,6 +80,7 @@ pub fn compile(stored: &Stored) -> (Snapshot, Vec<Warning>) {
         pages: compiler.pages(&config.pages),
         goals: compiler.goals,
         combinations: compiler.blocks.combinations,
+        indexes,
         slots,
         audiences: compiler.audiences,
     };
@@ -262,10 +267,32 @@ impl Compiler {
         let nothing = wire::LearnedSlot::default();
         for (i, wire) in config.slots.iter().enumerate().take(MAX_SLOTS) {
             let pointer = format!("/slots/{i}");
-            let known = learned.iter().find(|l| l.slot == wire.id).unwrap_or(&nothing);
-            let made = self.slot((wire, &config.goals), known, &pointer, &slots);
-            let made = self.note(made);
-            slots.extend(made);
+            let known = |id: &str| learned.iter().find(|l| l.slot == id).unwrap_or(&nothing);
+            let Some(own) = &wire.list else {
+                let stored = StoredSlot { wire, goals: &config.goals, known: known(&wire.id), of: None };
+                let made = self.slot(stored, &pointer, &slots);
+                let made = self.note(made);
+                slots.extend(made);
+                continue;
+            };
+            let made = list::list((wire, own), config, &slots, &pointer);
+            let Some(list) = self.note(made).map(Arc::new) else { continue };
+            let places = list::places(wire);
+            let earned = known(&list::place_name(&wire.id, 1));
+            let earned = earned.arms.iter().find_map(|arm| arm.items.as_ref());
+            for (place, wire) in places.iter().enumerate() {
+                let of = Some((ListPlace { list: list.clone(), place }, earned));
+                let stored = StoredSlot { wire, goals: &config.goals, known: known(&wire.id), of };
+                let n_warnings = self.warnings.len();
+                let made = self.slot(stored, &pointer, &slots);
+                let made = self.note(made);
+                // What is wrong with one place is wrong with all.
+                if place > 0 {
+                    self.warnings.truncate(n_warnings);
+                }
+                let Some(made) = made else { break };
+                slots.push(made);
+            }
         }
         slots
     }
@@ -285,16 +312,17 @@ impl Compiler {
     /// Everything a slot needs, or the one warning that stops it.
     fn slot(
         &mut self,
-        (wire, goals): (&wire::Slot, &[wire::Goal]),
-        known: &wire::LearnedSlot,
+        StoredSlot { wire, goals, known, of }: StoredSlot<'_>,
         at: &str,
         before: &[Slot],
     ) -> Item<Slot> {
         let id = SlotId::new(&wire.id).map_err(|e| Warning::error(format!("{at}/id"), e))?;
-        if before.iter().any(|slot| slot.id == id) {
+        if before.iter().any(|slot| slot.id == id || *slot.name() == id) {
             return Err(Warning::error(format!("{at}/id"), twice("slot", &wire.id)));
         }
-        let place = Place::of(&id, wire.selector.as_deref());
+        // The places of a list are one place in the page, with the same visitors.
+        let name = of.as_ref().map_or(&id, |(own, _)| &own.list.id).clone();
+        let place = Place::of(&name, wire.selector.as_deref());
         let place = place.map_err(|e| Warning::error(format!("{at}/selector"), e))?;
         let mut paths = Vec::new();
         for (i, path) in wire.paths.iter().enumerate() {
@@ -308,7 +336,7 @@ impl Compiler {
         let holdout = wire.holdout.as_ref();
         // With the slot's name in the salt, other visitors than those of the site's holdout, or of another slot's.
         let holdout =
-            holdout.map(|part| Holdout::new(part.share, &format!("{id}/{}", part.salt))).transpose();
+            holdout.map(|part| Holdout::new(part.share, &format!("{name}/{}", part.salt))).transpose();
         let holdout = holdout.map_err(|e| Warning::error(format!("{at}/holdout/share"), e))?;
         let cap = wire.cap.map(|cap| limit(cap, at)).transpose()?;
         let cap = cap.map(|limit| Cap { key: SeenKey::of_slot(&id), limit });
@@ -336,7 +364,13 @@ impl Compiler {
         for (arm, (terms, learned)) in arms.iter_mut().zip(terms.iter().zip(&learned)) {
             (arm.belief, arm.posterior) = (terms.belief(learned), terms.rate(learned));
         }
-        let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, wire, at };
+        let items = arms.iter().zip(&terms).find(|(arm, _)| arm.id.as_str() == list::ITEMS);
+        let earned =
+            wire.list.as_ref().zip(of.as_ref()).zip(items).and_then(|((own, (_, earned)), (_, terms))| {
+                Earned::of(*earned, list::shared_weight(own), &terms.prior_worth())
+            });
+        let earned = earned.map(Arc::new);
+        let experiment = Experiment { arms: &arms, terms: &terms, learned: &learned, earned, wire, at };
         let chooser = experiment.chooser(&wire.policy, "policy", false)?;
         let challenger =
             wire.challenger.as_ref().map(|policy| experiment.chooser(policy, "challenger", true));
@@ -370,6 +404,7 @@ impl Compiler {
         let enabled = wire.enabled.unwrap_or(true);
         Ok(Slot {
             id,
+            list: of.map(|(own, _)| own),
             css: place.css(),
             place,
             paths,
@@ -472,85 +507,17 @@ impl Compiler {
         }
         Ok(())
     }
+}
 
-    /// Arms sorted by name: their positions then depend on the configuration's content, not on its order.
-    fn arms(
-        &mut self,
-        wire: &wire::Slot,
-        known: &[wire::LearnedArm],
-        slot: &SlotId,
-        at: &str,
-    ) -> Item<Vec<Arm>> {
-        if wire.arms.len() > MAX_ARMS {
-            let message = format!("{} arms; hint: {MAX_ARMS} at most", wire.arms.len());
-            return Err(Warning::error(format!("{at}/arms"), message));
-        }
-        let mut arms: Vec<Arm> = Vec::new();
-        for (i, arm) in wire.arms.iter().enumerate().filter(|(_, arm)| arm.enabled.unwrap_or(true)) {
-            let made = self.arm(arm, known, slot, &format!("{at}/arms/{i}"), &arms);
-            let made = self.note(made);
-            arms.extend(made);
-        }
-        sort_by(&mut arms, |a, b| a.id.cmp(&b.id));
-        if arms.is_empty() {
-            return Err(Warning::error(
-                format!("{at}/arms"),
-                "no arm is left; hint: give the slot an enabled arm",
-            ));
-        }
-        Ok(arms)
-    }
-
-    fn arm(
-        &self,
-        wire: &wire::Arm,
-        known: &[wire::LearnedArm],
-        slot: &SlotId,
-        at: &str,
-        before: &[Arm],
-    ) -> Item<Arm> {
-        let id = arm_id(wire).map_err(|e| Warning::error(format!("{at}/id"), e))?;
-        if before.iter().any(|arm| arm.id == id) {
-            return Err(Warning::error(format!("{at}/id"), twice("arm", id.as_str())));
-        }
-        let audience = self.audience(wire.audience.as_ref(), at)?;
-        let block = wire.block.as_ref().map(|name| {
-            self.blocks.ready.get(name).cloned().ok_or_else(|| {
-                Warning::error(
-                    format!("{at}/block"),
-                    format_args!("there is no usable block '{name}'; hint: define it under blocks"),
-                )
-            })
-        });
-        let ready = block.transpose()?;
-        let [alpha, beta] = wire.prior.unwrap_or([1.0, 1.0]);
-        let prior = BetaPosterior::new(alpha, beta).map_err(|e| Warning::error(format!("{at}/prior"), e))?;
-        let cost = wire.cost.unwrap_or(0.0);
-        if !(cost.is_finite() && cost.abs() <= crate::event::MAX_VALUE) {
-            return Err(out_of_range(&format!("{at}/cost"), cost, crate::event::MAX_VALUE));
-        }
-        let learned = known.iter().find(|l| l.arm == id.as_str());
-        let (exposures, rewards) = learned.map_or((0, 0), |l| (l.exposures, l.rewards));
-        let salt = hash(Purpose::Assign, &[slot.as_str().as_bytes(), id.as_str().as_bytes()]);
-        let block = wire.block.as_deref().and_then(|name| BlockId::new(name).ok());
-        Ok(Arm {
-            posterior: prior,
-            belief: Belief::Rate(prior),
-            cost,
-            cap: ready.as_ref().and_then(|ready| ready.cap),
-            fading: ready.as_ref().and_then(|ready| ready.fading),
-            combinations: ready.as_ref().map(|ready| ready.combinations.clone()).unwrap_or_default(),
-            is_shadow: wire.shadow.unwrap_or(false),
-            drops_out: false,
-            id,
-            block,
-            markup: ready.map(|ready| ready.markup),
-            audience,
-            salt,
-            exposures,
-            rewards,
-        })
-    }
+/// What is stored of a slot.
+struct StoredSlot<'s> {
+    /// As it was configured.
+    wire: &'s wire::Slot,
+    goals: &'s [wire::Goal],
+    /// What was learned of it.
+    known: &'s wire::LearnedSlot,
+    /// Where it is a place of a list: which, and what the items earned themselves.
+    of: Option<(ListPlace, Option<&'s wire::LearnedItems>)>,
 }
 
 /// A number that is too large, either way.

@@ -3,6 +3,7 @@
 
 use super::Arm;
 use super::chooser::{Chooser, MAX_PARTS, Scoring};
+use super::list::Earned;
 use super::offer::Offering;
 use super::policy::Policy;
 use super::scoring::{self, ScoringError};
@@ -28,6 +29,8 @@ pub(super) struct Experiment<'e> {
     pub(super) arms: &'e [Arm],
     pub(super) terms: &'e [ArmTerms<'e>],
     pub(super) learned: &'e [&'e wire::LearnedArm],
+    /// What the items of its list earned themselves.
+    pub(super) earned: Option<Arc<Earned>>,
     /// The slot as it was configured, and its pointer.
     pub(super) wire: &'e wire::Slot,
     pub(super) at: &'e str,
@@ -46,7 +49,7 @@ impl Experiment<'_> {
                 "no arm is left that may be shown; hint: take `shadow` from one",
             ));
         }
-        let policy = policy(wire, self.arms, members.len(), &at)?;
+        let policy = policy(wire, (self.arms, self.wire.list.is_some()), members.len(), &at)?;
         if wire.kind == wire::PolicyKind::Contextual {
             let scoring = self.scoring(wire, &at)?;
             return Ok(Chooser::contextual(policy, Arc::new(scoring)));
@@ -79,8 +82,9 @@ impl Experiment<'_> {
         })?;
         let columns = features.n_columns();
         let sums = self.arms.len() * columns * (columns + 1) / 2;
-        if columns < 2 || sums > MAX_SUMS {
-            let message = if columns < 2 {
+        let looks_at_nothing = columns < 2 && self.wire.list.is_none();
+        if looks_at_nothing || sums > MAX_SUMS {
+            let message = if looks_at_nothing {
                 "a contextual policy needs features; hint: name what it looks at, e.g. { name = \"device\", one_of = [\"phone\"] }"
                     .to_string()
             } else {
@@ -103,7 +107,9 @@ impl Experiment<'_> {
             _ => usual,
         };
         let scorer = |(arm, (terms, learned)): (usize, (&ArmTerms<'_>, &&wire::LearnedArm))| {
-            scoring::scorer(columns_of(arm), width, terms, learned)
+            let warm = offering.as_ref().filter(|offering| offering.arm == arm && self.wire.list.is_some());
+            let warm = warm.map(Offering::warm).unwrap_or_default();
+            scoring::scorer(columns_of(arm), width, (terms, &warm), learned)
         };
         let scorers: Option<Vec<Scorer>> =
             self.terms.iter().zip(self.learned).enumerate().map(scorer).collect();
@@ -113,7 +119,8 @@ impl Experiment<'_> {
                 "values and priors are too far apart to compute with; hint: use amounts in one currency",
             )
         })?;
-        Ok(Scoring { features, scorers, largest: Largest::new(), offering })
+        let earned = self.earned.clone();
+        Ok(Scoring { features, scorers, largest: Largest::new(), offering, earned })
     }
 
     /// The parts of the open arms that audiences can leave: each answer of the audiences there are, if they are few.
@@ -160,7 +167,7 @@ impl Experiment<'_> {
 }
 
 /// Rule of choosing with its limits checked against each other and against the number of arms that it chooses from.
-fn policy(wire: &wire::Policy, arms: &[Arm], n_open: usize, at: &str) -> Item<Policy> {
+fn policy(wire: &wire::Policy, (arms, is_list): (&[Arm], bool), n_open: usize, at: &str) -> Item<Policy> {
     let baseline = match &wire.baseline {
         None => None,
         Some(name) => Some(arms.iter().position(|arm| arm.id.as_str() == name).ok_or_else(|| {
@@ -178,7 +185,8 @@ fn policy(wire: &wire::Policy, arms: &[Arm], n_open: usize, at: &str) -> Item<Po
     }
     // Whether a visitor has reached a cap, or an arm has faded, tells which arm they had. With an arm that is kept the next choice would follow from that,
     // whatever propensity is logged: someone who has not reached it is one whose arm was another. New draws know nothing of old ones.
-    let depends_on_views = arms.iter().any(|arm| arm.cap.is_some() || arm.fading.is_some());
+    // So does what a visitor has read of a list.
+    let depends_on_views = is_list || arms.iter().any(|arm| arm.cap.is_some() || arm.fading.is_some());
     let assignment = match wire.assignment {
         wire::Assignment::Sticky if !depends_on_views => Assignment::Sticky,
         _ => Assignment::PerView,

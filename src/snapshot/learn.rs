@@ -1,7 +1,11 @@
 //! From counts to what is published: beliefs and P(best) of every slot, regressions, tripped wires. Runs once per publication.
 
+mod earned;
+
+use self::earned::earned;
 use super::compile::arm_id;
-use super::offer::columns_of;
+use super::list::{ITEMS, place_name, places};
+use super::offer::{columns_of, warm_of};
 use super::position::Positions;
 use super::scoring;
 use super::terms::{ArmTerms, SlotGoal, costs_of, goals_of, period_hours, window_hours};
@@ -55,9 +59,15 @@ pub struct Since<'l> {
 #[must_use]
 pub fn learn(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<LearnedSlot> {
     let positions = Positions::of(config, statistics);
-    let learn =
-        |slot| Learner::of(slot, config, (statistics, &positions)).map(|learner| learner.learn(since));
-    let mut slots: Vec<LearnedSlot> = config.slots.iter().filter_map(learn).collect();
+    let learn = |stored: &Slot| -> Vec<LearnedSlot> {
+        let list = stored.list.as_ref().map(|_| stored.id.as_str());
+        let of = |slot: &Slot| {
+            let learner = Learner::of((slot, list), config, (statistics, &positions))?;
+            Some(learner.learn(since))
+        };
+        places(stored).iter().filter_map(of).collect()
+    };
+    let mut slots: Vec<LearnedSlot> = config.slots.iter().flat_map(learn).collect();
     sort_by(&mut slots, |a, b| a.slot.cmp(&b.slot));
     slots
 }
@@ -66,6 +76,8 @@ pub fn learn(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<
 struct Learner<'l> {
     slot: &'l Slot,
     id: SlotId,
+    /// Name of the list that it is a place of.
+    list: Option<&'l str>,
     goals: Vec<SlotGoal>,
     statistics: &'l Statistics,
     /// What its contextual policy looks at, where it has one.
@@ -77,14 +89,14 @@ struct Learner<'l> {
 impl<'l> Learner<'l> {
     /// `None` where slot or goal have no usable name.
     fn of(
-        slot: &'l Slot,
+        (slot, list): (&'l Slot, Option<&'l str>),
         config: &'l Config,
         (statistics, positions): (&'l Statistics, &'l Positions<'l>),
     ) -> Option<Self> {
         let id = SlotId::new(&slot.id).ok()?;
         GoalId::new(&slot.goal).ok()?;
         let features = scoring::features_of(slot);
-        Some(Self { slot, id, goals: goals_of(slot, &config.goals), statistics, features, positions })
+        Some(Self { slot, id, list, goals: goals_of(slot, &config.goals), statistics, features, positions })
     }
 
     /// Each arm named twice counts for its first.
@@ -149,19 +161,28 @@ impl<'l> Learner<'l> {
             .and_then(|own| own.block.as_deref())
             .and_then(|block| self.positions.elsewhere((&self.slot.id, &self.slot.goal), block));
         let columns = self.features.as_ref().zip(own).and_then(|(visit, arm)| columns_of(arm, visit));
-        arm.regression = columns.and_then(|columns| self.regression(columns, terms, counts, ripe.as_ref()));
+        let list = self.list.filter(|_| id.as_str() == ITEMS);
+        // Items are the same in all places: what was seen of them in one is believed in all, and their features tell the place.
+        let together = list.map(|list| self.together(list, id));
+        let warm = list.and(own).map(warm_of).unwrap_or_default();
+        let counts = together.as_ref().unwrap_or(counts);
+        arm.regression =
+            columns.and_then(|columns| self.regression((columns, &warm), terms, counts, ripe.as_ref()));
+        arm.items = list
+            .filter(|list| place_name(list, 1) == self.slot.id)
+            .and_then(|list| earned(self.statistics, list, (counts, &self.goals), terms.cost));
         arm
     }
 
     /// The belief of a contextual policy; with nothing counted it is that of the plain arm, whatever the context.
     fn regression(
         &self,
-        (n_columns, set): (usize, u32),
+        ((n_columns, set), warm): ((usize, u32), &[(usize, f64)]),
         terms: &ArmTerms<'_>,
         counts: &Counts,
         ripe: Option<&Ripe>,
     ) -> Option<Regression> {
-        let prior = scoring::prior(n_columns, &terms.prior_worth())?;
+        let prior = scoring::prior(n_columns, &terms.prior_worth(), warm)?;
         let moments = |sums: &ContextSums| {
             sums.moments(self.goals.iter().map(|goal| match goal.term.amount {
                 Amount::Fixed(amount) => (&goal.id, goal.term.margin * amount, Outcome::Rate),
@@ -182,6 +203,18 @@ impl<'l> Learner<'l> {
         }
         let short = |numbers: Vec<f64>| numbers.into_iter().map(short).collect();
         Some(Regression { set, mean: short(mean), factor: short(factor) })
+    }
+
+    /// What was counted of an arm in all places of a list.
+    fn together(&self, list: &str, arm: &ArmId) -> Counts {
+        let n_places = self.slot.list.as_ref().map_or(0, |list| list.length);
+        let mut sum = Counts::default();
+        for place in 1..=n_places {
+            let counts = SlotId::new(&place_name(list, place)).ok();
+            let counts = counts.and_then(|slot| self.statistics.counts(&slot, &Treatment::Arm(arm.clone())));
+            counts.into_iter().for_each(|counts| sum.merge(counts));
+        }
+        sum
     }
 
     /// Why a wire has tripped: all that was shown together against all of the holdout, so that no adaptive share can bend it.

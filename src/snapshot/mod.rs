@@ -5,6 +5,7 @@ mod chooser;
 mod compile;
 mod experiment;
 mod learn;
+mod list;
 mod offer;
 mod policy;
 mod position;
@@ -21,14 +22,17 @@ pub mod wire;
 pub use chooser::{Chooser, Chosen, Draw, Faded, Sight};
 pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
+pub use list::{ITEMS, List, ListPlace};
+use offer::Brought;
 pub use offer::{MAX_ACTIONS, Offers};
 pub use policy::Policy;
 pub use targeting::Targeting;
 pub use warning::{Severity, Warning};
 
 use crate::audience::{AudienceIndex, AudienceSet};
-use crate::bandit::{self, Belief, BetaPosterior};
+use crate::bandit::{self, Belief, BetaPosterior, Codes};
 use crate::block::Markup;
+use crate::context::Context;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
 use crate::receipt::{Fatigue, Loss};
@@ -67,10 +71,31 @@ pub struct Snapshot {
     pub goals: Vec<Goal>,
     /// What blocks mean to each other on a page.
     pub combinations: Vec<Combination>,
+    /// Indexes that lists show items of.
+    pub indexes: Vec<IndexUse>,
     /// Places in pages, in the order of their worth.
     pub slots: Vec<Slot>,
     /// Compiled rules.
     pub audiences: AudienceSet,
+}
+
+/// An index that lists show items of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexUse {
+    /// Its name.
+    pub id: String,
+    /// What stands before and after the name of an item in the address of its page.
+    pub path: Option<(String, String)>,
+}
+
+impl IndexUse {
+    /// The item whose page this is.
+    #[must_use]
+    pub fn item_at<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let (start, end) = self.path.as_ref()?;
+        let item = path.strip_prefix(start.as_str())?.strip_suffix(end.as_str())?;
+        (!item.is_empty() && !item.contains('/')).then_some(item)
+    }
 }
 
 /// What is known of pages beside their slots.
@@ -104,6 +129,8 @@ pub struct Goal {
 pub struct Slot {
     /// Name of the slot.
     pub id: SlotId,
+    /// The list that it is a place of.
+    pub list: Option<ListPlace>,
     /// Where it is in a page.
     pub place: Place,
     /// The selector of `place` for the runtime.
@@ -213,6 +240,20 @@ impl Arm {
 }
 
 impl Slot {
+    /// Name of what it fills: its own, or that of the list it is a place of.
+    #[must_use]
+    pub fn name(&self) -> &SlotId {
+        self.list.as_ref().map_or(&self.id, |own| &own.list.id)
+    }
+
+    /// What a request brings to the slot, as far as its policy looks at it; without what stands in other places of the same list.
+    #[must_use]
+    pub fn offers(&self, visit: Option<&Codes>, context: &Context, taken: &[ArmId]) -> Option<Offers> {
+        let actions = context.actions.get(self.name().as_str())?;
+        let place = self.list.as_ref().map(|own| own.place);
+        self.chooser.offers(&Brought { slot: &self.id, place, actions, taken }, visit?)
+    }
+
     /// The arms that have lost some of their worth, as a choice sees them.
     #[must_use]
     pub fn faded(&self, fatigue: Option<&Fatigue>) -> Vec<Faded> {

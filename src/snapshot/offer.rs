@@ -8,7 +8,9 @@ use crate::bandit::codes::MAX_CODES;
 use crate::bandit::{Codes, Features};
 use crate::context::Action;
 use crate::id::{ArmId, SlotId};
+use crate::index::short_id;
 use crate::seed::{Purpose, hash};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Most actions that a request brings for a slot; the others are not looked at. 100 chances take a few milliseconds.
@@ -33,10 +35,23 @@ pub struct Offers {
     pub fingerprint: u64,
 }
 
+/// The actions that a request brings to a slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Brought<'b> {
+    pub(super) slot: &'b SlotId,
+    /// Which place of a list it is, from 0.
+    pub(super) place: Option<usize>,
+    pub(super) actions: &'b [Action],
+    /// Those that stand elsewhere already.
+    pub(super) taken: &'b [ArmId],
+}
+
 /// One action.
 #[derive(Debug, Clone)]
 pub(super) struct Offer {
     pub(super) id: ArmId,
+    /// Its short name.
+    pub(super) item: u32,
     pub(super) codes: Codes,
     pub(super) salt: u64,
 }
@@ -72,25 +87,37 @@ impl Offering {
         Ok(arm.map(|arm| Self { arm, features, set }))
     }
 
+    /// What speaks for an item before anything was learned: columns of the products, with the share of the prior's worth that each
+    /// of its scales adds. The products with the visit's 1 stand first.
+    pub(super) fn warm(&self) -> Vec<(usize, f64)> {
+        warm(&self.features)
+    }
+
     /// Columns of the products, and their set.
     pub(super) fn columns(&self, visit: &Features) -> (usize, u32) {
         (visit.n_columns() * self.features.n_columns(), self.set)
     }
 
     /// What a request brings, for a visit with these features; `None` for nothing.
-    pub(super) fn offers(&self, slot: &SlotId, visit: &Codes, actions: &[Action]) -> Option<Offers> {
+    pub(super) fn offers(&self, brought: &Brought<'_>, visit: &Codes) -> Option<Offers> {
+        let Brought { slot, place, actions, taken } = *brought;
+        let place = place.map(|place| Value::from(place + 1));
         let offer = |action: &Action| {
-            let vector = self.features.vector(|name| action.features.get(name).map(Cow::Borrowed));
+            let vector = self.features.vector(|name| match &place {
+                Some(place) if name == "position" => Some(Cow::Borrowed(place)),
+                _ => action.features.get(name).map(Cow::Borrowed),
+            });
             let codes = visit.crossed(&Codes::new(0, vector.as_slice())?, self.set)?;
             // Not that of an arm of this name: draws of two contenders must not be the same.
             let names = [slot.as_str().as_bytes(), b"action", action.id.as_str().as_bytes()];
             let salt = hash(Purpose::Assign, &names);
-            Some(Offer { id: action.id.clone(), codes, salt })
+            Some(Offer { id: action.id.clone(), item: short_id(action.id.as_str()), codes, salt })
         };
         // One that is named twice is one.
         let is_new =
             |(at, action): &(usize, &Action)| !actions.iter().take(*at).any(|before| before.id == action.id);
-        let known = actions.iter().take(MAX_ACTIONS).enumerate().filter(is_new);
+        let is_free = |(_, action): &(usize, &Action)| !taken.contains(&action.id);
+        let known = actions.iter().take(MAX_ACTIONS).enumerate().filter(is_new).filter(is_free);
         let offers: Vec<Offer> = known.filter_map(|(_, action)| offer(action)).collect();
         let mut all = Vec::new();
         for Offer { id, codes, .. } in &offers {
@@ -121,6 +148,20 @@ impl Offers {
     }
 }
 
+/// See [`Offering::warm`].
+fn warm(features: &Features) -> Vec<(usize, f64)> {
+    ["similarity", "popularity"]
+        .iter()
+        .filter_map(|name| features.column_of(name))
+        .map(|column| (column, super::list::WARM))
+        .collect()
+}
+
+/// The same for an arm of a list, from its stored form.
+pub(super) fn warm_of(arm: &wire::Arm) -> Vec<(usize, f64)> {
+    scoring::features(&arm.actions).map(|features| warm(&features)).unwrap_or_default()
+}
+
 /// The set of products of two sets.
 fn set_of(visit: &Features, action: &Features) -> u32 {
     let sets = [visit.set().to_le_bytes(), action.set().to_le_bytes()].concat();
@@ -138,6 +179,7 @@ pub(super) fn columns_of(arm: &wire::Arm, visit: &Features) -> Option<(usize, u3
 
 #[cfg(test)]
 mod tests {
+    use super::Value;
     use crate::context::{Action, Context, Device};
     use crate::decide::{Choice, decide};
     use crate::event::Event;
@@ -148,7 +190,7 @@ mod tests {
     use crate::seed::Seed;
     use crate::snapshot::{Since, Snapshot, compile, learn, store, wire};
     use crate::statistics::Statistics;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn config(change: impl FnOnce(&mut Value)) -> wire::Config {
         let mut config = json!({

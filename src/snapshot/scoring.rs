@@ -64,12 +64,17 @@ pub(super) fn features(list: &[wire::Feature]) -> Result<Features, ScoringError>
     }
 }
 
-/// What is believed of an arm in any context before something was seen in one: the plain arm's worth, and coefficients that may
-/// change it by as much as it is uncertain.
-pub(super) fn prior(n_columns: usize, worth: &Score) -> Option<NormalPosterior> {
+/// What is believed of an arm in any context before something was seen in one: the plain arm's worth, and coefficients that
+/// may change it by as much as it is uncertain; those of `warm` are expected to add such a share of that worth.
+pub(super) fn prior(n_columns: usize, worth: &Score, warm: &[(usize, f64)]) -> Option<NormalPosterior> {
     let mut mean = vec![0.0; n_columns];
     if let Some(intercept) = mean.first_mut() {
         *intercept = worth.mean().clamp(-1e9, 1e9);
+    }
+    for (column, share) in warm {
+        if let Some(coefficient) = mean.get_mut(*column) {
+            *coefficient = share * worth.mean().clamp(-1e9, 1e9);
+        }
     }
     let precision = (1.0 / (worth.sd() * worth.sd())).clamp(1e-9, 1e12);
     NormalPosterior::new(&mean, &vec![precision; n_columns]).ok()
@@ -80,7 +85,7 @@ pub(super) fn prior(n_columns: usize, worth: &Score) -> Option<NormalPosterior> 
 pub(super) fn scorer(
     (n_columns, set): (usize, u32),
     width: f64,
-    terms: &ArmTerms<'_>,
+    (terms, warm): (&ArmTerms<'_>, &[(usize, f64)]),
     learned: &LearnedArm,
 ) -> Option<Scorer> {
     let wide = |factor: &[f64]| factor.iter().map(|entry| entry * width).collect::<Vec<f64>>();
@@ -93,7 +98,7 @@ pub(super) fn scorer(
     {
         return Some(scorer);
     }
-    let (mut mean, factor) = prior(n_columns, &terms.prior_worth())?.parts().ok()?;
+    let (mut mean, factor) = prior(n_columns, &terms.prior_worth(), warm)?.parts().ok()?;
     if let Some(intercept) = mean.first_mut() {
         *intercept -= terms.cost;
     }

@@ -2,14 +2,15 @@
 
 use super::wire::{
     Arm, Assignment, Audience, Block, Cap, Combination, Config, Consent, Fading, Feature, Field, Goal,
-    Holdout, Image, LayerPart, LearnedArm, LearnedGoal, LearnedSlot, Ledger, Mode, Ordinary, Page, Policy,
-    PolicyKind, Privacy, Published, Regression, Slot, Step, Targeting, Tripwire,
+    Holdout, Image, Index, Interest, ItemFilter, LayerPart, LearnedArm, LearnedGoal, LearnedItem,
+    LearnedItems, LearnedSlot, Ledger, List, Mode, Ordinary, Page, Policy, PolicyKind, Privacy, Published,
+    Regression, Slot, Step, Targeting, Tripwire,
 };
 use crate::json::{self, JsonError, Shape, Tell};
 use serde_json::Value;
 
 json::fields! {
-    Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, combinations, slots; }
+    Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, combinations, indexes, slots; }
     Holdout { needs share; has salt; }
     Privacy { has mode; may have consent, cookie_days; }
     Consent { needs cookie, measured, personal; }
@@ -25,7 +26,7 @@ json::fields! {
     Slot {
         has id, goal, policy, arms;
         may have selector, paths, enabled, audience, rollout, layer, also, challenger, targeting, start, end, ramp, holdout, cap, tripwires,
-        half_life_hours, pooled;
+        half_life_hours, pooled, list;
     }
     Targeting { needs forest, least; }
     Step { needs from, share; }
@@ -35,9 +36,18 @@ json::fields! {
     LayerPart { needs id, from, to; }
     Policy { has kind, assignment; may have exploration_floor, burn_in, max_share, baseline, baseline_share, width, features; }
     Arm { may have id, block, enabled, audience, cost, shadow, actions, prior; }
+    Index { needs id; may have path; }
+    List {
+        needs index, block, length;
+        may have candidates, filters, same, diversity, interest, popularity, repeats, prior, shared_weight, features;
+    }
+    ItemFilter { needs field; may have one_of, none_of, min, max, past, future, missing; }
+    Interest { may have page, seen, declared, half_life_hours; }
     Published { has config, learned; }
     LearnedSlot { has slot, arms; may have tripped, attention; }
-    LearnedArm { has arm, exposures, rewards, weight; may have pooled, weighed, goals, regression; }
+    LearnedArm { has arm, exposures, rewards, weight; may have pooled, weighed, goals, regression, items; }
+    LearnedItems { has noise, items; }
+    LearnedItem { has item, exposures, worth; }
     LearnedGoal { has n, value, squares; }
     Regression { has set, mean, factor; }
 }

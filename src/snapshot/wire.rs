@@ -2,8 +2,10 @@
 //! field is optional. Everything is plain text and numbers; `compile` checks and turns it into a `Snapshot`.
 
 mod learned;
+mod list;
 
-pub use learned::{LearnedArm, LearnedGoal, LearnedSlot, Published, Regression};
+pub use learned::{LearnedArm, LearnedGoal, LearnedItem, LearnedItems, LearnedSlot, Published, Regression};
+pub use list::{Index, Interest, ItemFilter, List};
 
 use crate::json::{self, JsonError};
 use crate::sorted::SortedMap;
@@ -40,6 +42,9 @@ pub struct Config {
     /// What blocks mean to each other on a page.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub combinations: Vec<Combination>,
+    /// What lists show items of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<Index>,
     /// Places in pages.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub slots: Vec<Slot>,
@@ -49,12 +54,13 @@ pub struct Config {
 pub type ItemFault = fn(&Value) -> Option<JsonError>;
 
 /// The lists of a configuration whose items are read one by one: one that can't be read does not cost the others.
-pub const ITEMS: [(&str, ItemFault); 6] = [
+pub const ITEMS: [(&str, ItemFault); 7] = [
     ("pages", json::fault::<Page>),
     ("audiences", json::fault::<Audience>),
     ("goals", json::fault::<Goal>),
     ("blocks", json::fault::<Block>),
     ("combinations", json::fault::<Combination>),
+    ("indexes", json::fault::<Index>),
     ("slots", json::fault::<Slot>),
 ];
 
@@ -368,6 +374,9 @@ pub struct Slot {
     /// How long until what was learned counts half, hours, 2–8760; default for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub half_life_hours: Option<u16>,
+    /// Items of an index instead of arms, which then only stand in where there are no items.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<List>,
     /// Options, in the order of nothing: the id decides ties.
     pub arms: Vec<Arm>,
 }

@@ -8,6 +8,7 @@
 //! ```
 
 use super::context::{ContextSums, GoalSums};
+use super::items::ItemRows;
 use super::{Counts, GoalCounts, Part, Statistics};
 use crate::event::Treatment;
 use crate::id::{GoalId, IdError, SlotId};
@@ -123,6 +124,8 @@ struct Row {
     contexts: Vec<ContextRow>,
     /// The same by period, left out where the slot does not tell old from new.
     aged: Vec<AgedRow>,
+    /// Left out but for lists.
+    items: Option<ItemRows>,
 }
 
 /// Counted rewards of a goal.
@@ -185,7 +188,7 @@ json::fields! {
     Shape { has counts, refused, repeats; }
     Row {
         has slot, exposures, propensity_units, inverse_units, inverse_squares, goals;
-        may have arm, held_out, lost, own, periods, contexts, aged;
+        may have arm, held_out, lost, own, periods, contexts, aged, items;
     }
     Goal { has goal, n, value_micros, square_micros; }
     PartRow { has exposures, goals; may have lost; }
@@ -228,7 +231,7 @@ impl<N: fmt::Display> Tell for Digits<N> {
 
 /// Numbers as decimal text, with a space between each two: shorter and quicker to read than a list.
 #[derive(Default)]
-struct Numbers<N>(Vec<N>);
+pub(super) struct Numbers<N>(pub(super) Vec<N>);
 
 impl<N: std::str::FromStr> json::Shape for Numbers<N> {
     fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
@@ -273,6 +276,7 @@ impl Shape {
                 periods: counts.periods.iter().map(PeriodRow::of).collect(),
                 contexts: counts.contexts.iter().map(|(set, sums)| ContextRow::of(*set, sums)).collect(),
                 aged: counts.aged.iter().map(AgedRow::of).collect(),
+                items: ItemRows::of(&counts.items),
             }
         });
         Self { counts: counts.collect(), refused: statistics.refused.clone(), repeats: statistics.repeats }
@@ -382,6 +386,7 @@ impl TryFrom<Shape> for Statistics {
                 let (goal, own) = goal.counts()?;
                 counts.add_goal(&goal, own);
             }
+            counts.items = row.items.map(|rows| rows.items()).transpose()?.unwrap_or_default();
             for context in row.contexts {
                 counts.contexts.insert(context.set, context.sums()?);
             }

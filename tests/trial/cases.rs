@@ -350,11 +350,48 @@ fn with_context() -> Vec<Case> {
     brought.config["blocks"][0]["fades"] = json!({ "factor": 0.7, "hours": 24 });
     // A block stands once on a page, so each has a page of its own.
     brought.config["slots"].as_array_mut().unwrap().truncate(1);
+    let item = |(id, similarity, topic): (&str, f64, &str)| Action {
+        id: ArmId::new(id).unwrap(),
+        features: json!({ "similarity": similarity, "topic": topic }).as_object().unwrap().clone(),
+    };
+    let look_up = |mut visit: Context| {
+        // Of four items for three places phones find all, desktops two, and the German ones among them none.
+        let n = match (visit.device, visit.language.as_deref()) {
+            (Device::Phone, _) => 4,
+            (_, Some("de")) => 0,
+            _ => 2,
+        };
+        let items = [("p", 0.9, "tea"), ("q", 0.7, "tea"), ("r", 0.5, "cups"), ("s", 0.2, "cups")];
+        let items = items.into_iter().take(n).map(item).collect();
+        visit.actions = [("next".to_string(), items)].into_iter().collect();
+        visit
+    };
+    let listed = json!([{
+        "id": "next", "goal": "order", "also": ["signup"],
+        "policy": { "exploration_floor": 0.02, "features": [{ "name": "device", "one_of": ["phone"] }] },
+        "arms": [{ "block": "a" }, { "block": "b" }],
+        "list": {
+            "index": "things", "block": "c", "length": 3, "candidates": 4, "shared_weight": 20,
+            "features": [
+                { "name": "similarity", "number": { "mean": 0.5, "scale": 0.25 } },
+                { "name": "position", "number": { "mean": 1, "scale": 2 } },
+                { "name": "topic", "one_of": ["tea"] }
+            ],
+        },
+    }]);
+    let mut lists = Case {
+        visits: four_kinds().into_iter().map(look_up).collect(),
+        views: 2,
+        choices_least: 1.2,
+        ..case("lists", listed)
+    };
+    lists.config["indexes"] = json!([{ "id": "things" }]);
     let slot = |policy: Value, slot: &Value, at: usize| json!([both(policy, slot.clone())[at]]);
     vec![
         kinds("context", slot(contextual(json!({})), &three, 0)),
         kinds("context, drawn anew, with limits", slot(contextual(limits), &three, 1)),
         Case { views: 4, ..kinds("context, audiences and caps", slot(contextual(json!({})), &partial, 0)) },
         brought,
+        lists,
     ]
 }

@@ -138,8 +138,8 @@ impl Counted {
                 let place = choice.action.map_or(arm, |action| slot.arms.len() + usize::from(action));
                 self.arms.add(key, place, logged(slot, choice));
                 self.shadow(key, slot, choice);
-                // Earlier slots decide what is left for later ones.
-                cell = within(cell, arm as u64);
+                // Earlier slots decide what is left for later ones, and places of a list which items.
+                cell = within(cell, place as u64);
                 let last = before.insert(choice.slot, (of_choice, arm));
                 if !is_per_view && last.is_some_and(|(was, had)| was == of_choice && had != arm) {
                     self.broken(format!("visitor {visitor} did not keep the arm of {}", slot.id));

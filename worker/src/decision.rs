@@ -6,6 +6,7 @@
 use crate::admin::{login, unknown};
 use crate::bindings::{Settings, settings};
 use crate::fields::{Kind, faults};
+use crate::items::Shelves;
 use crate::json::{self, text};
 use crate::platform::{Env, Request, Response};
 use crate::problem::Problem;
@@ -15,8 +16,8 @@ use crate::{request, respond, snapshots};
 use edgeloom::context::{Action, Context, Device};
 use edgeloom::id::{ArmId, DecisionId, VisitorKey};
 use edgeloom::seed::Seed;
-use edgeloom::snapshot::Snapshot;
 use edgeloom::snapshot::wire::Mode;
+use edgeloom::snapshot::{Slot, Snapshot};
 use edgeloom::sorted::SortedMap;
 use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
@@ -45,7 +46,8 @@ fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Res
     let (Some(snapshot), Some(keyring)) = (snapshot, &settings.receipts) else {
         return Err(Problem::try_again("Nothing is published here, so nothing can be decided."));
     };
-    let told = told(&body, Source { snapshot, keyring, moment: &crate::moment() });
+    let shelves = Shelves::of(snapshot, crate::indexes::current);
+    let told = told(&body, Source { snapshot, keyring, moment: &crate::moment(), shelves: &shelves });
     Ok(respond::with(200, "application/json", told.into_bytes()))
 }
 
@@ -108,8 +110,9 @@ fn told(body: &Value, source: Source) -> String {
     let with_html = body.get("html").and_then(Value::as_bool).unwrap_or(false);
     let mut slots = String::new();
     for choice in served.choices() {
-        let own = choice.0.id.as_str();
-        if names.is_some_and(|names| !names.iter().any(|name| name.as_str() == Some(own))) {
+        let own = [choice.0.id.as_str(), choice.0.name().as_str()];
+        let is_named = |name: &Value| name.as_str().is_some_and(|name| own.contains(&name));
+        if names.is_some_and(|names| !names.iter().any(is_named)) {
             continue;
         }
         let mut html = String::new();
@@ -126,7 +129,9 @@ fn told(body: &Value, source: Source) -> String {
     let mut sign = ",\"unknown\":[";
     let brought = context.actions.keys().map(|slot| Value::from(slot.as_str()));
     for name in names.unwrap_or_default().iter().cloned().chain(brought) {
-        if !snapshot.slots.iter().any(|slot| name.as_str() == Some(slot.id.as_str())) {
+        let is_known =
+            |slot: &Slot| [slot.id.as_str(), slot.name().as_str()].map(Some).contains(&name.as_str());
+        if !snapshot.slots.iter().any(is_known) {
             told.pop();
             told.extend([sign, &edgeloom::json::text(&name), "]"]);
             sign = ",";

@@ -9,6 +9,7 @@ use crate::served::{Moment, Source, push_timing, timing_header};
 use crate::visitor::{Facts, visit_of};
 use edgeloom::decide::counted;
 use edgeloom::receipt::Keyring;
+use edgeloom::snapshot::Slot;
 
 /// A problem names this many slots; whoever has more knows where to look.
 const MAX_NAMES: usize = 32;
@@ -20,31 +21,45 @@ pub fn plan(current: &Current, keyring: &Keyring, facts: &str, name: &str, momen
     let mut plan = Plan { text: current.age().to_string(), ..Plan::default() };
     let Some(snapshot) = current.snapshot else { return plan };
     plan.text.push(NUL);
-    if snapshot.slots.iter().any(|slot| slot.id.as_str() == name) {
-        fill(Source { snapshot, keyring, moment }, &Facts::parse(facts), name, &mut plan);
+    if snapshot.slots.iter().any(|slot| slot.name().as_str() == name) {
+        fill(
+            Source { snapshot, keyring, moment, shelves: &current.shelves },
+            &Facts::parse(facts),
+            name,
+            &mut plan,
+        );
     } else {
         // The names are no secret: every page tells them.
-        let names: Vec<&str> = snapshot.slots.iter().take(MAX_NAMES).map(|slot| slot.id.as_str()).collect();
+        let is_first = |slot: &&Slot| slot.list.as_ref().is_none_or(|own| own.place == 0);
+        let slots = snapshot.slots.iter().filter(is_first).take(MAX_NAMES);
+        let names: Vec<&str> = slots.map(|slot| slot.name().as_str()).collect();
         plan.text.extend(["there is no such slot; hint: ", &names.join(", ")]);
     }
     plan
 }
 
 fn fill(source: Source, facts: &Facts, name: &str, plan: &mut Plan) {
-    let Source { snapshot, keyring, moment } = source;
+    let Source { snapshot, keyring, moment, .. } = source;
     let visit = visit_of(facts, &snapshot.privacy, keyring, moment.now, moment.fresh_key());
     let served = source.serve(&visit);
     // Not on that page: nothing was decided, so nothing is to be remembered.
-    let Some(choice) = served.choices().find(|(slot, _)| slot.id.as_str() == name) else { return };
+    let choices = || served.choices().filter(|(slot, _)| slot.name().as_str() == name);
+    if choices().next().is_none() {
+        return;
+    }
     let Plan { text, events, .. } = plan;
     text.push(NUL);
-    let receipt = served.fill(choice, text, events).unwrap_or_default();
-    let mut timing = String::new();
-    push_timing(&mut timing, choice);
+    let (mut receipts, mut timing) = (Vec::new(), String::new());
+    for choice in choices() {
+        receipts.extend(served.fill(choice, text, events));
+        push_timing(&mut timing, choice);
+    }
+    let counted = choices().flat_map(|(slot, choice)| counted(slot, choice));
     for part in [
         &timing_header(&timing),
-        &receipt,
-        &visit.cookie(source.keyring, counted(choice.0, choice.1), None).unwrap_or_default(),
+        // A list has one for each place.
+        &receipts.join(" "),
+        &visit.cookie(source.keyring, counted, None).unwrap_or_default(),
     ] {
         text.push(NUL);
         text.push_str(part);

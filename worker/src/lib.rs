@@ -16,6 +16,7 @@ pub mod fragment;
 mod health;
 pub mod indexes;
 pub mod interests;
+pub mod items;
 mod json;
 mod ledger;
 mod nearest;
@@ -91,7 +92,9 @@ fn fresh_entropy() -> [u8; 48] {
 }
 
 fn current(state: &snapshots::State) -> page::Current<'_> {
-    page::Current { snapshot: state.snapshot.as_deref(), stale: state.stale, cold: state.cold }
+    let snapshot = state.snapshot.as_deref();
+    let shelves = snapshot.map(|snapshot| items::Shelves::of(snapshot, indexes::current)).unwrap_or_default();
+    page::Current { snapshot, stale: state.stale, cold: state.cold, shelves }
 }
 
 /// Whether an answer with these headers can be rewritten; see [`page::rewritable`].

@@ -1,6 +1,7 @@
 //! The request path of a page, top to bottom: facts in, plan out. Synchronous and pure, so that a page never waits
 //! inside the wasm; `page.mjs` moves the bytes.
 
+use crate::items::Shelves;
 use crate::served::{Moment, Source, hints, push_timing, push_told, timing_header};
 use crate::visitor::{Address, Facts, visit_of};
 use edgeloom::assemble::{ScriptPolicy, json_island, script_policy};
@@ -25,6 +26,8 @@ pub struct Current<'s> {
     pub stale: bool,
     /// Never loaded: worth a short wait.
     pub cold: bool,
+    /// The indexes at hand.
+    pub shelves: Shelves,
 }
 
 impl Current<'_> {
@@ -115,7 +118,7 @@ pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str,
         Head { token: loop_token, url: address.without_token(), age: current.age(), ..Head::default() };
     let mut slots = Slots { lengths: vec![0; N_LENGTHS], ..Slots::default() };
     if let Some(snapshot) = current.snapshot {
-        let source = Source { snapshot, keyring, moment };
+        let source = Source { snapshot, keyring, moment, shelves: &current.shelves };
         let request = Request { source, facts: &facts, address: &address };
         request.fill(&mut head, &mut slots);
     }
@@ -153,7 +156,7 @@ struct Request<'p> {
 impl Request<'_> {
     fn fill(&self, head: &mut Head, slots: &mut Slots) {
         let Self { source, facts, address } = self;
-        let Source { snapshot, keyring, moment } = source;
+        let Source { snapshot, keyring, moment, .. } = source;
         let has_slots = snapshot.slots_on(address.path).next().is_some();
         if !has_slots && snapshot.goals_at(address.path).next().is_none() {
             return;
@@ -175,13 +178,21 @@ impl Request<'_> {
         let (mut island, mut timing) = (String::new(), String::new());
         for choice in served.choices() {
             let place = &choice.0.css;
-            slots.places.push(NUL);
-            slots.places.push_str(place);
-            slots.hints.push(NUL);
-            slots.hints.push_str(hints(choice));
+            // The places of a list are one in the page, one item after the other.
+            let is_next = choice.0.list.as_ref().is_some_and(|own| own.place > 0);
+            if !is_next {
+                slots.places.push(NUL);
+                slots.places.push_str(place);
+                slots.hints.push(NUL);
+                slots.hints.push_str(hints(choice));
+                slots.lengths.extend([0, 0]);
+            }
             let before = [slots.html.len(), slots.events.len()];
             let receipt = served.fill(choice, &mut slots.html, &mut slots.events);
-            slots.lengths.extend([slots.html.len() - before[0], slots.events.len() - before[1]]);
+            if let [.., html, events] = &mut slots.lengths[..] {
+                *html += slots.html.len() - before[0];
+                *events += slots.events.len() - before[1];
+            }
             push_told(&mut island, choice, receipt.as_deref());
             if receipt.is_some() {
                 // For the script that sees it.
@@ -202,12 +213,13 @@ impl Request<'_> {
         head.timing = timing_header(&timing);
         head.variant = served.variant(visit.mode);
         let counted = served.choices().flat_map(|(slot, choice)| counted(slot, choice));
-        head.cookie = visit.cookie(keyring, counted, None);
+        let own = source.shelves.item_at(snapshot, address.path);
+        head.cookie = visit.cookie(keyring, counted, own);
     }
 
     /// The rewards of reaching this page: a receipt in its address, or in that of the page before.
     fn reached(&self, events: &mut Vec<u8>) {
-        let Self { source: Source { snapshot, keyring, moment }, facts, address } = self;
+        let Self { source: Source { snapshot, keyring, moment, .. }, facts, address } = self;
         let before = Address::of(facts.referer);
         let from_before = (before.origin == address.origin).then(|| before.token()).flatten();
         let sound = |token: Option<&str>| token.and_then(|token| keyring.verify(token).ok());

@@ -1,9 +1,11 @@
 //! What each slot of one decision gets: its HTML, its receipt, its event, and what is told of it. Pages, fragments and
 //! servers get the same; how it travels is theirs. Pure, as what it is made from.
 
+use crate::items::{Items, Shelves};
 use crate::variant::{Showing, variant};
 use crate::visitor::Visit;
 use edgeloom::assemble::{Timing, server_timing};
+use edgeloom::block::Markup;
 use edgeloom::context::{Context, Device};
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
@@ -61,6 +63,8 @@ pub struct Source<'s> {
     pub keyring: &'s Keyring,
     /// When, and with which randomness.
     pub moment: &'s Moment,
+    /// What lists look into.
+    pub shelves: &'s Shelves,
 }
 
 impl<'s> Source<'s> {
@@ -95,8 +99,10 @@ impl<'s> Source<'s> {
 
     /// The decision for a seed.
     pub fn decided(self, context: &Context, seed: Seed, is_watched: bool) -> Served<'s> {
-        let decision = decide(self.snapshot, context, &seed);
-        Served { source: self, seed, is_watched, decision }
+        let items = Items::of(self.shelves, self.snapshot, context, None);
+        let with_items = items.into_context(context);
+        let decision = decide(self.snapshot, with_items.as_ref().unwrap_or(context), &seed);
+        Served { source: self, seed, is_watched, decision, items }
     }
 }
 
@@ -107,6 +113,7 @@ pub struct Served<'s> {
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
     is_watched: bool,
     decision: Decision,
+    items: Items,
 }
 
 impl<'s> Served<'s> {
@@ -134,8 +141,7 @@ impl<'s> Served<'s> {
         // A shared decision is nobody's own: nothing is sent by the browser, so it needs no receipt.
         let token =
             receipt.as_ref().filter(|receipt| !receipt.flags.shared()).map(|receipt| keyring.sign(receipt));
-        let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
-        if let Some(markup) = arm.and_then(|arm| arm.markup.as_ref()) {
+        if let Some(markup) = self.markup(slot, choice) {
             let link = receipt.as_ref().filter(|_| markup.n_links() > 0).map(|receipt| {
                 // An address is read by others: what it carries does not tell who, nor what is known of them, only what was
                 // shown. Of a decision that many share the features are the only link to its own view.
@@ -152,6 +158,12 @@ impl<'s> Served<'s> {
             Event::exposure(&receipt, Some(id)).write(events);
         }
         token
+    }
+
+    /// The HTML of a choice before its links carry a receipt.
+    fn markup<'m>(&'m self, slot: &'m Slot, choice: &Choice) -> Option<&'m Markup> {
+        let item = slot.list.as_ref().and_then(|own| self.items.markup(&own.list.id, choice.action_shown()?));
+        item.or_else(|| slot.arms.get(choice.arm?)?.markup.as_deref())
     }
 
     /// The receipt of what counts.
@@ -186,7 +198,11 @@ impl<'s> Served<'s> {
     pub fn variant(&self, mode: Mode) -> String {
         let Source { snapshot, moment, .. } = self.source;
         let showing = Showing { mode, is_watched: self.is_watched, now: moment.now };
-        variant(snapshot, &self.decision, &self.seed, showing)
+        let content = |choice: &Choice| {
+            let slot = snapshot.slots.get(choice.slot)?;
+            self.markup(slot, choice).map(Markup::fingerprint)
+        };
+        variant(snapshot, &self.decision, &self.seed, (showing, &content))
     }
 
     /// The decision as JSON, with the members of its `slots` from [`push_told`].
@@ -270,7 +286,8 @@ mod tests {
         let snapshot = with_holdout(share);
         let keyring = Keyring::parse("1:0123456789abcdef0123456789abcdef").unwrap();
         let moment = Moment { now: 1_700_000_000_000, entropy: [7; 48] };
-        let source = Source { snapshot: &snapshot, keyring: &keyring, moment: &moment };
+        let source =
+            Source { snapshot: &snapshot, keyring: &keyring, moment: &moment, shelves: &Shelves::default() };
         let of = |n: u8| {
             let country = Some(format!("{}{}", char::from(b'A' + n / 26), char::from(b'A' + n % 26)));
             source.serve_alike(&Context { country, ..Context::default() }).decision.held_out

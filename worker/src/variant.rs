@@ -23,12 +23,18 @@ pub struct Showing {
 }
 
 /// The part of a tag that stands for what is shown: the same text means the same slots, arms and contents.
-pub fn variant(snapshot: &Snapshot, decision: &Decision, seed: &Seed, showing: Showing) -> String {
+/// `content` tells what a choice shows from what others do; nothing is what the page has there itself.
+pub fn variant(
+    snapshot: &Snapshot,
+    decision: &Decision,
+    seed: &Seed,
+    (showing, content): (Showing, &dyn Fn(&Choice) -> Option<u64>),
+) -> String {
     let hour = (showing.now / HOUR_MILLIS).to_le_bytes();
     let watched = [u8::from(showing.is_watched)];
     let mut all: Vec<&[u8]> = vec![&hour, showing.mode.as_str().as_bytes(), &watched];
     let contents: Vec<[u8; 8]> =
-        decision.choices.iter().map(|choice| content(snapshot, choice).to_le_bytes()).collect();
+        decision.choices.iter().map(|choice| content(choice).unwrap_or(0).to_le_bytes()).collect();
     for (choice, content) in decision.choices.iter().zip(&contents) {
         let Some(slot) = snapshot.slots.get(choice.slot) else { continue };
         let arm = choice.arm.and_then(|arm| slot.arms.get(arm));
@@ -41,10 +47,4 @@ pub fn variant(snapshot: &Snapshot, decision: &Decision, seed: &Seed, showing: S
         }
     }
     format!("{:016x}", hash(Purpose::Content, &all))
-}
-
-/// What a slot shows; 0 is what the page has there itself.
-fn content(snapshot: &Snapshot, choice: &Choice) -> u64 {
-    let arm = choice.arm.and_then(|arm| snapshot.slots.get(choice.slot)?.arms.get(arm));
-    arm.and_then(|arm| arm.markup.as_ref()).map_or(0, |markup| markup.fingerprint())
 }

@@ -19,7 +19,7 @@ pub struct Columns {
 impl Columns {
     /// The features of a slot, if they are those of the log.
     pub fn of(config: Option<&Config>, views: &Views<'_>) -> Self {
-        let slot = config.and_then(|config| config.slots.iter().find(|slot| slot.id == views.slot));
+        let slot = config.and_then(|config| config.slot(views.slot));
         let policies =
             slot.into_iter().flat_map(|slot| std::iter::once(&slot.policy).chain(&slot.challenger));
         for policy in policies {

@@ -195,14 +195,14 @@ fn parts(views: &Views<'_>, asked: &Asked, known: &Known) -> Result<Vec<Part>, S
 
 /// Share of visitors that a configuration holds out of a slot; `None` where the slot has a holdout of its own beside the site's.
 fn holdout(config: &Config, slot: &str) -> Option<f64> {
-    let own = config.slots.iter().find(|of| of.id == slot)?;
+    let own = config.slot(slot)?;
     let share = config.holdout.as_ref().map_or(DEFAULT_HOLDOUT, |holdout| holdout.share);
     (own.holdout.is_none() && share > 0.0 && share < 1.0).then_some(share)
 }
 
 /// What showing costs, and what is earned of a value.
 fn terms(views: &Views<'_>, asked: &Asked, config: Option<&Config>) -> Terms {
-    let slot = config.and_then(|config| config.slots.iter().find(|slot| slot.id == views.slot));
+    let slot = config.and_then(|config| config.slot(views.slot));
     let cost_of = |name: &str| {
         let arm = slot.and_then(|slot| {
             slot.arms.iter().find(|arm| arm.id.as_deref().or(arm.block.as_deref()) == Some(name))

@@ -53,6 +53,31 @@ pub struct LearnedArm {
     /// What a contextual policy believes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regression: Option<Regression>,
+    /// What the items of a list earned themselves; stands with its first place and is believed in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub items: Option<LearnedItems>,
+}
+
+/// What the items of a list earned themselves.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearnedItems {
+    /// Variance of what an exposure earns, around what is expected of its item.
+    pub noise: f64,
+    /// Those that were shown most, sorted by their short names.
+    pub items: Vec<LearnedItem>,
+}
+
+/// What an item of a list earned.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LearnedItem {
+    /// Short name of the item, see [`short_name`](crate::receipt::short_name).
+    pub item: u32,
+    /// Exposures as they count.
+    pub exposures: f64,
+    /// What they earned together, in the site's currency.
+    pub worth: f64,
 }
 
 /// Rewards of a goal as they count.

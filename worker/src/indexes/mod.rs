@@ -154,14 +154,14 @@ impl Memory {
     }
 }
 
-/// Whether a slot takes its items from this index.
-fn is_used(snapshot: Option<&Snapshot>, _name: &str) -> bool {
-    snapshot.is_some()
+/// Whether the lists of a snapshot take their items from this index.
+fn is_used(snapshot: Option<&Snapshot>, name: &str) -> bool {
+    snapshot.is_some_and(|snapshot| snapshot.indexes.iter().any(|own| own.id == name))
 }
 
-/// Whether any slot takes its items from an index.
+/// Whether they do from any.
 fn uses_any(snapshot: Option<&Snapshot>) -> bool {
-    snapshot.is_some()
+    snapshot.is_some_and(|snapshot| !snapshot.indexes.is_empty())
 }
 
 /// The index of a name, as it is here; nothing where there is none or it could never be read.

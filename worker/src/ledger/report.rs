@@ -256,7 +256,7 @@ pub fn slots(config: &Config, statistics: &Statistics, since: Since<'_>) -> Vec<
         }
         let held_out = (snapshot.holdout.is_some() || held_out.is_some())
             .then(|| Rate::new(&BetaPosterior::UNTOUCHED, held_out.as_ref(), &goal.id));
-        let wire = config.slots.iter().find(|wire| wire.id == slot.id.as_str());
+        let wire = config.slot(slot.id.as_str());
         let also = wire.map(|wire| wire.also.as_slice()).unwrap_or_default();
         let goals = std::iter::once(goal.id.as_str()).chain(also.iter().map(String::as_str));
         let goals = goals.filter_map(|name| snapshot.goals.iter().find(|goal| goal.id.as_str() == name));

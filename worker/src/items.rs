@@ -1,0 +1,162 @@
+//! What the lists of a page may show: candidates looked up in the isolate's indexes, each with its HTML. Chosen is elsewhere; an
+//! index that is missing brings nothing, and the arms of its slots stand in.
+//!
+//! Items come again and again, so their HTML is kept, as are the ranks of what is popular: both are functions of snapshot and index.
+
+use edgeloom::block::Markup;
+use edgeloom::context::{Action, Context};
+use edgeloom::embedding::Embedding;
+use edgeloom::id::{ArmId, SlotId, SnapshotVersion};
+use edgeloom::index::{Catalogue, ItemRef};
+use edgeloom::lookup::Lookup;
+use edgeloom::retrieval::{Interest, Popular, candidates, lookup, own_item};
+use edgeloom::seed::{Purpose, hash};
+use edgeloom::snapshot::{List, Snapshot};
+use serde_json::Value;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Items whose HTML is kept; one takes the place of another. A teaser of half a kilobyte makes half a megabyte.
+const KEPT: usize = 1_024;
+
+/// The indexes that are at hand, by name.
+#[derive(Clone, Default)]
+pub struct Shelves(pub Vec<(String, Rc<Catalogue>)>);
+
+impl Shelves {
+    /// Those that the lists of a snapshot look into and that are here.
+    pub fn of(snapshot: &Snapshot, index: impl Fn(&str) -> Option<Rc<Catalogue>>) -> Self {
+        let known = snapshot.indexes.iter().map(|own| &own.id);
+        Self(known.filter_map(|name| Some((name.clone(), index(name)?))).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&Rc<Catalogue>> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, catalogue)| catalogue)
+    }
+
+    /// Short name of the item whose page this is, in whichever index.
+    pub fn item_at(&self, snapshot: &Snapshot, path: &str) -> Option<u32> {
+        self.0.iter().find_map(|(name, catalogue)| own_item(snapshot, name, catalogue, path))
+    }
+}
+
+/// What the lists of one page may show.
+#[derive(Default)]
+pub struct Items(Vec<Listed>);
+
+/// What one list may show.
+struct Listed {
+    list: SlotId,
+    lookup: Lookup,
+    items: Vec<(Action, Rc<Markup>)>,
+}
+
+impl Items {
+    /// Looks up what the lists on the page of a visit may show. `declared` is what the site knows of the visitor.
+    pub fn of(
+        shelves: &Shelves,
+        snapshot: &Snapshot,
+        context: &Context,
+        declared: Option<&Embedding>,
+    ) -> Self {
+        let lists = snapshot.slots_on(&context.path).filter_map(|(_, slot)| slot.list.as_ref());
+        let brought = lists.filter(|own| own.place == 0).filter_map(|own| {
+            let list = &own.list;
+            // A server that brings its own knows better.
+            if context.actions.contains_key(list.id.as_str()) {
+                return None;
+            }
+            let catalogue = shelves.get(&list.index)?;
+            let own = own_item(snapshot, &list.index, catalogue, &context.path);
+            let lookup = Lookup { declared: declared.is_some(), ..lookup(catalogue, own, context) };
+            let interest = Interest { lookup: &lookup, declared };
+            let items = MEMORY.with_borrow_mut(|memory| {
+                memory.begin(snapshot.version, shelves);
+                let popular = memory.popular(list, catalogue);
+                let found = candidates(list, catalogue, popular.as_deref(), interest);
+                let with_html = found
+                    .into_iter()
+                    .filter_map(|found| Some((found.action, memory.markup(list, catalogue, found.item)?)));
+                with_html.collect()
+            });
+            Some(Listed { list: list.id.clone(), lookup, items })
+        });
+        Self(brought.collect())
+    }
+
+    /// The facts of the visit with what may be shown; `None` where that is nothing.
+    pub fn into_context(&self, context: &Context) -> Option<Context> {
+        let mut context = (!self.0.is_empty()).then(|| context.clone())?;
+        for Listed { list, lookup, items } in self.0.iter().filter(|listed| !listed.items.is_empty()) {
+            let actions = items.iter().map(|(action, _)| action.clone()).collect();
+            context.actions.insert(list.to_string(), actions);
+            context.lookups.insert(list.to_string(), lookup.clone());
+        }
+        Some(context)
+    }
+
+    /// The HTML of an item of a list.
+    pub fn markup(&self, list: &SlotId, item: &ArmId) -> Option<&Markup> {
+        let listed = self.0.iter().find(|listed| listed.list == *list)?;
+        listed.items.iter().find(|(action, _)| action.id == *item).map(|(_, markup)| &**markup)
+    }
+}
+
+/// What was made from a snapshot and its indexes; as good as they are, and not longer.
+#[derive(Default)]
+struct Memory {
+    snapshot: Option<SnapshotVersion>,
+    shelves: Shelves,
+    markups: Vec<Option<Kept>>,
+    popular: Vec<(SlotId, Rc<Popular>)>,
+}
+
+struct Kept {
+    list: SlotId,
+    item: ItemRef,
+    /// `None` where its fields don't fit the block.
+    markup: Option<Rc<Markup>>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+impl Memory {
+    fn begin(&mut self, snapshot: SnapshotVersion, shelves: &Shelves) {
+        let is_same = |(own, other): (&(String, Rc<Catalogue>), &(String, Rc<Catalogue>))| {
+            own.0 == other.0 && Rc::ptr_eq(&own.1, &other.1)
+        };
+        let is_known = self.snapshot == Some(snapshot)
+            && self.shelves.0.len() == shelves.0.len()
+            && self.shelves.0.iter().zip(&shelves.0).all(is_same);
+        if !is_known {
+            *self = Self { snapshot: Some(snapshot), shelves: shelves.clone(), ..Self::default() };
+        }
+    }
+
+    fn popular(&mut self, list: &List, catalogue: &Catalogue) -> Option<Rc<Popular>> {
+        let field = list.popularity.as_ref()?;
+        if let Some((_, known)) = self.popular.iter().find(|(own, _)| *own == list.id) {
+            return Some(known.clone());
+        }
+        let made = Rc::new(Popular::of(catalogue, field));
+        self.popular.push((list.id.clone(), made.clone()));
+        Some(made)
+    }
+
+    fn markup(&mut self, list: &List, catalogue: &Catalogue, item: ItemRef) -> Option<Rc<Markup>> {
+        self.markups.resize_with(KEPT, || None);
+        let key = [&item.piece.to_le_bytes()[..], &item.position.to_le_bytes()].concat();
+        let place = hash(Purpose::Content, &[list.id.as_str().as_bytes(), &key]) as usize % KEPT;
+        let kept = self.markups.get_mut(place)?;
+        if let Some(kept) = kept.as_ref().filter(|kept| kept.item == item && kept.list == list.id) {
+            return kept.markup.clone();
+        }
+        let fields = edgeloom::json::parse(catalogue.fields(item)?.as_bytes()).ok();
+        let fields = fields.as_ref().and_then(Value::as_object);
+        let markup = fields.and_then(|fields| list.markup(fields)).map(Rc::new);
+        *kept = Some(Kept { list: list.id.clone(), item, markup: markup.clone() });
+        markup
+    }
+}
