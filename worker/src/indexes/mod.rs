@@ -95,6 +95,8 @@ impl Memory {
             Ok(read) => {
                 self.loaded.retain(|loaded| read.indexes.iter().any(|index| index.name == loaded.name));
                 self.manifests = Some(read);
+                // What goes wrong again is news again.
+                self.logged.retain(|(_, of)| !of.is_empty());
             }
         }
     }
