@@ -46,6 +46,7 @@ mod quantise;
 mod query;
 mod rotation;
 mod search;
+mod shape;
 mod shard;
 #[cfg(test)]
 mod tests;

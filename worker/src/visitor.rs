@@ -7,7 +7,6 @@ use edgeloom::saturation::Seen;
 use edgeloom::saturation::SeenKey;
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::wire::{Mode, Privacy};
-use edgeloom::sorted::SortedMap;
 use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -213,10 +212,7 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         language: first_language(facts.language),
         device: device_of(facts.user_agent),
         time_millis: now,
-        attributes: Map::new(),
-        seen: Seen::default(),
-        trail: Trail::default(),
-        actions: SortedMap::default(),
+        ..Context::default()
     }
 }
 
