@@ -84,6 +84,7 @@ mod bytes;
 pub mod context;
 pub mod crawler;
 pub mod decide;
+pub mod embedding;
 pub mod event;
 pub mod explain;
 pub mod fold;
