@@ -38,6 +38,8 @@ mod columns;
 pub mod diversify;
 mod filter;
 mod format;
+#[cfg(feature = "graph")]
+mod graph;
 pub mod kernel;
 mod piece;
 mod plan;

@@ -1,25 +1,18 @@
 //! The loops in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors of
 //! them. Each is written in the order of additions of its twin.
 
-use super::BLOCK;
-
 /// Dot products of a query with four rows of signed bytes. Four, since each part of the query is then loaded once for all.
 pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let query = query.as_chunks::<BLOCK>().0;
     rows.map(|row| {
-        let mut sum = 0_i32;
-        for (query, row) in query.iter().zip(row.as_chunks::<BLOCK>().0) {
-            let products = query.iter().zip(row).map(|(q, byte)| i32::from(*q) * i32::from(*byte as i8));
-            sum = products.fold(sum, i32::wrapping_add);
-        }
-        sum
+        let products = query.iter().zip(row).map(|(q, byte)| i32::from(*q) * i32::from(*byte as i8));
+        products.fold(0, i32::wrapping_add)
     })
 }
 
 /// Dot product of two rows of signed bytes: at most 4,096 · 2^14 = 2^26.
 pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
-    let pairs = one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0);
-    pairs.flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| i32::from(*a as i8) * i32::from(*b as i8)).sum()
+    let products = one.iter().zip(other).map(|(a, b)| i32::from(*a as i8) * i32::from(*b as i8));
+    products.fold(0, i32::wrapping_add)
 }
 
 /// How many bits of a row of signs differ from the query's.
