@@ -31,7 +31,7 @@ pub struct Index {
     deleted: Texts,
     columns: Columns,
     #[cfg(feature = "graph")]
-    graph: Option<super::graph::Graph>,
+    graph: Option<Arc<super::graph::Graph>>,
 }
 
 impl Index {
@@ -63,7 +63,7 @@ impl Index {
             Kind::Graph => {
                 let rows = super::graph::Rows::new(&bytes, &sections, head.dimension);
                 let graph = super::graph::Graph::open(part(Section::Graph), rows, &head);
-                Some(graph.ok_or(IndexError::Broken { part: "graph" })?)
+                Some(Arc::new(graph.ok_or(IndexError::Broken { part: "graph" })?))
             }
             Kind::Flat | Kind::Sketch => None,
         };
@@ -126,7 +126,7 @@ impl Index {
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         #[cfg(feature = "graph")]
-        let graph = self.graph.as_ref().map_or(0, super::graph::Graph::n_bytes);
+        let graph = self.graph.as_ref().map_or(0, |graph| graph.n_bytes());
         #[cfg(not(feature = "graph"))]
         let graph = 0;
         self.bytes.len() + graph
@@ -265,8 +265,8 @@ impl Index {
     }
 
     #[cfg(feature = "graph")]
-    pub(super) const fn graph(&self) -> Option<&super::graph::Graph> {
-        self.graph.as_ref()
+    pub(super) fn graph(&self) -> Option<&super::graph::Graph> {
+        self.graph.as_deref()
     }
 }
 
