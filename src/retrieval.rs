@@ -87,6 +87,7 @@ pub fn lookup(catalogue: &Catalogue, own: Option<u32>, context: &Context) -> Loo
         // Steps of ten minutes are what a trail counts in.
         seen: seen.map(|(item, hours)| (item, libm::roundf(hours * 6.0) as u32)).take(MAX_SEEN).collect(),
         declared: false,
+        above: Vec::new(),
     }
 }
 
