@@ -11,8 +11,10 @@ use crate::bindings::{STATE, settings};
 use crate::platform::{self, Context, Env, console_error};
 use crate::request::now_millis;
 use crate::snapshots;
+use edgeloom::Value;
 use edgeloom::index::budget::MAX_ISOLATE_BYTES;
 use edgeloom::index::{Catalogue, Index, IndexError};
+use edgeloom::json::object;
 use edgeloom::snapshot::Snapshot;
 use manifest::{Manifest, Manifests, PieceRow};
 use std::cell::RefCell;
@@ -169,6 +171,12 @@ fn uses_any(snapshot: Option<&Snapshot>) -> bool {
 /// The index of a name, as it is here; nothing where there is none or it could never be read.
 pub fn current(name: &str) -> Option<Rc<Catalogue>> {
     MEMORY.with_borrow(|memory| memory.loaded(name).map(|loaded| Rc::clone(&loaded.catalogue)))
+}
+
+/// Names and versions of what is here, as JSON.
+pub fn told() -> Vec<Value> {
+    let told = |own: &Loaded| object(&[("name", &own.name), ("version", &own.version)]);
+    MEMORY.with_borrow(|memory| memory.loaded.iter().map(told).collect())
 }
 
 /// Why a piece is not to be had.
