@@ -5,11 +5,12 @@
 //! bytes   what
 //! 1       how many items
 //!         each of them, newest first:
-//! 4       hash of its name, little endian
+//! 4       hash of its id, little endian
 //! 3       when it was seen last, in tens of minutes since the epoch, little endian
 //! ```
 
 use crate::bytes::Reader;
+use crate::index::short_id;
 
 /// Most items kept; the oldest make room. 8 of 7 bytes are 75 characters of a cookie.
 pub const MAX_ITEMS: usize = 8;
@@ -20,7 +21,7 @@ const STEP_MILLIS: u64 = 600_000;
 /// One item that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Step {
-    /// Hash of the item's name; see `index::short_id`.
+    /// Hash of the item's id; see [`short_id`].
     short: u32,
     /// When it was seen last; see [`STEP_MILLIS`].
     at: u32,
@@ -42,6 +43,16 @@ struct Step {
 pub struct Trail(Vec<Step>);
 
 impl Trail {
+    /// The trail of items that were all looked at just now, by their ids, newest first; more than [`MAX_ITEMS`] are cut off.
+    #[must_use]
+    pub fn of_ids<'i>(ids: impl DoubleEndedIterator<Item = &'i str>, now_millis: u64) -> Self {
+        let mut trail = Self::default();
+        for id in ids.rev() {
+            trail.add(short_id(id), now_millis);
+        }
+        trail
+    }
+
     /// An item is looked at; one that was before moves to the front. Returns whether that changed anything: the same page
     /// loaded again within ten minutes does not.
     pub fn add(&mut self, short: u32, now_millis: u64) -> bool {
@@ -55,7 +66,7 @@ impl Trail {
         true
     }
 
-    /// The items, newest first: the hash of each name, and how many hours ago it was seen, in steps of ten minutes; zero for
+    /// The items, newest first: the hash of each id, and how many hours ago it was seen, in steps of ten minutes; zero for
     /// one that a clock ahead of ours has seen.
     pub fn entries(&self, now_millis: u64) -> impl Iterator<Item = (u32, f32)> + '_ {
         let now = step_of(now_millis);
@@ -131,6 +142,12 @@ mod tests {
         assert!(trail.add(7, HOUR));
         assert!(!trail.add(7, HOUR + 599_999));
         assert!(trail.add(7, HOUR + 600_000));
+    }
+
+    #[test]
+    fn a_trail_of_ids_has_the_first_at_its_front() {
+        let trail = Trail::of_ids(["tea", "cups", "tea"].into_iter(), HOUR);
+        assert_eq!(shorts(&trail), [short_id("tea"), short_id("cups")]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::decide::Decision;
 use crate::id::{ArmId, IdError};
 use crate::seed::Seed;
 use crate::snapshot::Snapshot;
+use crate::trail::Trail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -39,6 +40,9 @@ pub struct Visit {
     /// What the request brings, by slot: names and features.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub actions: BTreeMap<String, Vec<Offered>>,
+    /// The items looked at last, newest first, by their ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trail: Vec<String>,
     /// Key of the visitor, 32 hexadecimal digits; without one the view stands for itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visitor: Option<String>,
@@ -75,7 +79,9 @@ impl Visit {
     pub fn open(self, site: &str) -> Result<(Context, Seed), IdError> {
         let seed = Seed::of_text(site, self.visitor.as_deref(), &self.decision)?;
         let device = Device::of_word(&self.device);
-        let Self { path, query, referrer, country, language, time_millis, attributes, actions, .. } = self;
+        let Self {
+            path, query, referrer, country, language, time_millis, attributes, actions, trail, ..
+        } = self;
         let actions = actions.into_iter().map(|(slot, offered)| {
             let actions: Result<Vec<Action>, IdError> = offered.into_iter().map(Offered::action).collect();
             Ok((slot, actions?))
@@ -90,6 +96,7 @@ impl Visit {
                 device,
                 time_millis,
                 attributes,
+                trail: Trail::of_ids(trail.iter().map(String::as_str), time_millis),
                 actions: actions.collect::<Result<_, IdError>>()?,
                 ..Context::default()
             },

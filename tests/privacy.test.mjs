@@ -5,6 +5,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { startOrigin } from "./support/origin.mjs";
+import { token } from "./support/receipt.mjs";
 import { BROWSER, CONFIG, ROUTES, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
 import { start } from "./support/workerd.mjs";
 
@@ -79,6 +80,20 @@ test("withdrawn consent deletes the cookie", async () => {
   const { cookies } = await page({ cookie: "choice=marketing" });
   const answer = await page({ cookie: `choice=necessary; ${cookies[0].split(";")[0]}` });
   assert.match(answer.cookies[0], /Max-Age=0/);
+});
+
+test("what was looked at stands in the cookie, and goes with it", async () => {
+  const hour = Buffer.alloc(4);
+  hour.writeUInt32BE(Math.floor(Date.now() / 3_600_000));
+  // An item: the hash of its id, and when it was seen, in tens of minutes.
+  const seen = (id) => Buffer.from([id, 2, 3, 4, ...[0, 8, 16].map((shift) => (Math.floor(Date.now() / 600_000) >> shift) & 255)]);
+  const cookieOf = (...trail) => `${COOKIE}=${token("cookie", Buffer.concat([Buffer.from([0x80 | 2]), hour, Buffer.alloc(16, 7), Buffer.from([trail.length]), ...trail]))}`;
+  const sound = cookieOf(seen(1), seen(2));
+  assert.deepEqual((await page({ cookie: `choice=marketing; ${sound}` })).cookies, [], "it is read as ours");
+  assert.match((await page({ cookie: `choice=necessary; ${sound}` })).cookies[0], /^__Host-edgeloom=; Path=\/; Max-Age=0;/);
+  for (const broken of [cookieOf(seen(1), seen(1)), cookieOf(...Array.from({ length: 9 }, (_, n) => seen(n)))]) {
+    assert.match((await page({ cookie: `choice=marketing; ${broken}` })).cookies[0], /^__Host-edgeloom=[\w-]{40}/);
+  }
 });
 
 test("a tampered, foreign or broken cookie is no cookie", async () => {

@@ -11,6 +11,7 @@ import { forget } from "./skeletons.mjs";
 
 const API = "/_edgeloom/";
 const SLOT = "/_edgeloom/slot/";
+const ADMIN = "/_edgeloom/admin/";
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 const state = wasm.__worker_init_state();
 const pending = new Set();
@@ -73,7 +74,7 @@ function changedBy({ url }, { headers }) {
 }
 
 /** What the page path may use of the wasm. */
-const engine = { ask, load: (env) => guard(5_000, () => wasm.load(env)), record: (env, events) => guard(10_000, () => wasm.record(env, events)) };
+const engine = { ask, load: (env) => guard(5_000, () => wasm.load(env)), loadIndexes: (env) => guard(28_000, () => wasm.load_indexes(env)), record: (env, events) => guard(10_000, () => wasm.record(env, events)) };
 
 export class Shard extends DurableObject {
   #object;
@@ -123,7 +124,8 @@ export default {
         return fragment(request, env, ctx, engine, name).catch(keepOwn);
       }
       try {
-        return await guard(15_000, () => wasm.api(request, env, ctx));
+        // A piece of an index has 24 MiB, and comes as slowly as its sender's line is.
+        return await guard(request.url.startsWith(ADMIN, at) ? 120_000 : 15_000, () => wasm.api(request, env, ctx));
       } catch (error) {
         console.error("api", String(error));
         return problem(503, "Temporarily unavailable", "The service restarts; nothing was lost. Send it again.");

@@ -131,7 +131,8 @@ function keptAnswer(view, entry, response) {
 /** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
 export function refresh({ env, ctx, engine }) {
   const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
-  ctx.waitUntil(loading);
+  // Megabytes, which nobody waits for: until they are here, their slots are as they were.
+  ctx.waitUntil(loading.then(() => engine.loadIndexes(env)).catch((error) => console.error("indexes", String(error))));
   return loading;
 }
 

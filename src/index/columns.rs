@@ -23,14 +23,14 @@ pub(super) const MAX_COLUMNS: usize = 256;
 pub(super) const MAX_WORDS: usize = 4096;
 
 /// Where the columns lie.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Columns {
     names: Texts,
     columns: Vec<Column>,
 }
 
 /// Where a column lies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Column {
     /// Numbers; truth values are 0 and 1.
     Numbers {

@@ -50,12 +50,13 @@ pub struct Test {
 }
 
 /// What becomes of an item without a field. An empty list is no field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// It passes.
     Passes,
     /// It fails.
+    #[default]
     Fails,
 }
 

@@ -48,6 +48,7 @@ mod quantise;
 mod query;
 mod rotation;
 mod search;
+mod shape;
 mod shard;
 #[cfg(test)]
 mod tests;

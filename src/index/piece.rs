@@ -20,7 +20,8 @@ pub fn short_id(id: &str) -> u32 {
 /// One piece of an index.
 ///
 /// Items are numbered by the order of their ids. Every offset, count and text was checked when it was opened, so nothing after
-/// that reads outside or panics.
+/// that reads outside or panics. A clone shares the bytes.
+#[derive(Clone)]
 pub struct Index {
     bytes: Arc<Vec<u8>>,
     head: Head,

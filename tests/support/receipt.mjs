@@ -5,8 +5,16 @@ import { SECRETS } from "./paths.mjs";
 
 const [CURRENT] = SECRETS.RECEIPT_KEYS.split(",");
 
-/** The key of receipts that belongs to a secret. */
-const keyOf = (secret) => createHash("sha256").update(`edgeloom key v1\0receipt\0${secret}`).digest();
+/** The key of tokens of a purpose that belongs to a secret. */
+const keyOf = (secret, purpose) => createHash("sha256").update(`edgeloom key v1\0${purpose}\0${secret}`).digest();
+
+/** A signed token: `receipt`, or the visitor's `cookie`. */
+export function token(purpose, content, { key = CURRENT, format = 1 } = {}) {
+  const [kid, secret] = key.split(/:(.*)/s);
+  const signed = Buffer.concat([Buffer.from([format, Number(kid)]), content]);
+  const tag = createHmac("sha256", keyOf(secret, purpose)).update(signed).digest().subarray(0, 16);
+  return Buffer.concat([signed, tag]).toString("base64url");
+}
 
 function varint(number) {
   const bytes = [];
@@ -32,7 +40,6 @@ const FLAGS = { shared: 1, heldOut: 2, perView: 4, imported: 8 };
  * @param {number} [fields.format]
  */
 export function receipt({ decision = randomBytes(16), slot = "hero", arm = "bold", propensity = 0.5, time = Date.now(), flags = [], shards = 1, key = CURRENT, format = 1, version = Buffer.alloc(16) } = {}) {
-  const [kid, secret] = key.split(/:(.*)/s);
   const double = Buffer.alloc(8);
   double.writeDoubleLE(propensity);
   const content = Buffer.concat([
@@ -45,9 +52,7 @@ export function receipt({ decision = randomBytes(16), slot = "hero", arm = "bold
     text(slot),
     arm === null ? Buffer.alloc(0) : text(arm),
   ]);
-  const signed = Buffer.concat([Buffer.from([format, Number(kid)]), content]);
-  const tag = createHmac("sha256", keyOf(secret)).update(signed).digest().subarray(0, 16);
-  return Buffer.concat([signed, tag]).toString("base64url");
+  return token("receipt", content, { key, format });
 }
 
 /** An exposure as a page sends it. */

@@ -89,6 +89,21 @@ impl Settings {
         format!("site:{}:purges:v1", self.site)
     }
 
+    /// Key of what the indexes of the site consist of.
+    pub fn indexes_key(&self) -> String {
+        format!("indexes/{}", self.site)
+    }
+
+    /// Key of a piece of an index, by its content.
+    pub fn piece_key(&self, hash: &str) -> String {
+        format!("piece/{}/{hash}", self.site)
+    }
+
+    /// Key of what a visitor is interested in, by the key the site gave them.
+    pub fn interest_key(&self, key: &str) -> String {
+        format!("interest/{}/{key}", self.site)
+    }
+
     /// A name for a client that changes every hour and tells nothing about its address.
     pub fn client_name(&self, address: &str, now_millis: u64) -> String {
         let hour = (now_millis / HOUR_MILLIS).to_le_bytes();

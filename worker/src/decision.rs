@@ -19,6 +19,7 @@ use edgeloom::seed::Seed;
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use edgeloom::sorted::SortedMap;
+use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
 
 /// The facts of one visit; those of a page view are 16 KB at most.
@@ -51,7 +52,7 @@ fn decided(body: &[u8], settings: &Settings, snapshot: Option<&Snapshot>) -> Res
 }
 
 /// The fields of a body, all of which may be missing or null. Facts have the names of [`edgeloom::wire::Visit`].
-const FIELDS: [(&str, Kind); 14] = [
+const FIELDS: [(&str, Kind); 15] = [
     // The same for each visit of a visitor; without it a view stands for itself.
     ("visitor", Kind::Key),
     // Without it a new one is made; the same again gives the same answer, whose events are then repeats.
@@ -68,6 +69,8 @@ const FIELDS: [(&str, Kind); 14] = [
     ("attributes", Kind::Object),
     // Slots, and for each what may be shown there: `{ "id": "…", "features": { … } }`, a hundred at most.
     ("actions", Kind::Actions),
+    // The items the visitor looked at last, newest first, by their ids in an index.
+    ("trail", Kind::Names),
     // Only these are told; decided is for the whole page, as ever.
     ("slots", Kind::Names),
     // Tells the blocks too.
@@ -79,6 +82,8 @@ fn told(body: &Value, source: Source) -> String {
     let Source { snapshot, moment, .. } = source;
     let object = |name| body.get(name).and_then(Value::as_object).cloned();
     let address = Address::of(text(body, "url").unwrap_or_default());
+    let time_millis = body.get("time_millis").and_then(Value::as_u64).unwrap_or(moment.now);
+    let trail = body.get("trail").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let context = Context {
         path: text(body, "path").unwrap_or(address.path).to_string(),
         query: object("query").unwrap_or_else(|| query_of(address.query)),
@@ -86,7 +91,8 @@ fn told(body: &Value, source: Source) -> String {
         country: text(body, "country").map(str::to_ascii_uppercase),
         language: text(body, "language").map(str::to_ascii_lowercase),
         device: Device::of_word(text(body, "device").unwrap_or_default()),
-        time_millis: body.get("time_millis").and_then(Value::as_u64).unwrap_or(moment.now),
+        time_millis,
+        trail: Trail::of_ids(trail.iter().filter_map(Value::as_str), time_millis),
         attributes: object("attributes").unwrap_or_default(),
         actions: object("actions").map(actions_of).unwrap_or_default(),
         ..Context::default()

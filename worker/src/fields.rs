@@ -3,6 +3,7 @@
 
 use crate::problem::{FieldError, NO_FIELD};
 use crate::visitor::Address;
+use edgeloom::embedding::MAX_DIMENSION;
 use edgeloom::id::{ArmId, DecisionId};
 use edgeloom::json::push_token;
 use serde_json::Value;
@@ -27,12 +28,16 @@ pub enum Kind {
     Object,
     /// Milliseconds since the epoch.
     Millis,
+    /// How many of something.
+    Count,
     /// A short list of texts.
     Names,
     /// A short list of paths and absolute addresses.
     Addresses,
     /// Slots with short lists of actions: names, and objects of features.
     Actions,
+    /// A list of numbers, as many as an embedding has at most.
+    Numbers,
     /// Yes or no.
     Truth,
 }
@@ -46,11 +51,13 @@ impl Kind {
             Self::Text => "a text",
             Self::Object => "an object",
             Self::Millis => "milliseconds since 1970",
+            Self::Count => "a whole number",
             Self::Names => "a list of at most 100 names",
             Self::Addresses => "a list of at most 100 addresses: /first or https://",
             Self::Actions => {
                 "slots, each with a list of at most 100 actions: an id of letters, digits, `-`, `_`, `.`, and features, an object"
             }
+            Self::Numbers => "a list of at most 4096 numbers",
             Self::Truth => "true or false",
         }
     }
@@ -66,10 +73,13 @@ impl Kind {
             (Self::Path, Value::String(text)) => {
                 text.starts_with('/') && !text.bytes().any(|byte| matches!(byte, b'?' | b'#'))
             }
-            (Self::Millis, Value::Number(number)) => number.is_u64(),
+            (Self::Millis | Self::Count, Value::Number(number)) => number.is_u64(),
             (Self::Names, Value::Array(names)) => all(names, |_| true),
             (Self::Addresses, Value::Array(addresses)) => {
                 all(addresses, |text| text.starts_with('/') || !Address::of(text).host().is_empty())
+            }
+            (Self::Numbers, Value::Array(list)) => {
+                list.len() <= MAX_DIMENSION && list.iter().all(Value::is_number)
             }
             (Self::Actions, Value::Object(slots)) => slots.values().all(are_actions),
             _ => false,

@@ -14,9 +14,12 @@ mod faults;
 mod fields;
 pub mod fragment;
 mod health;
+pub mod indexes;
+pub mod interests;
 pub mod items;
 mod json;
 mod ledger;
+mod nearest;
 pub mod page;
 mod platform;
 mod problem;
@@ -127,6 +130,17 @@ pub fn load(env: Env) -> Promise {
     })
 }
 
+/// Reads the indexes that slots take items from into the isolate's memory, and what views asked for of visitors' interests;
+/// after the snapshot, which says whether there is any such slot.
+#[wasm_bindgen]
+pub fn load_indexes(env: Env) -> Promise {
+    promise(async move {
+        interests::load(&env).await;
+        indexes::load(&env).await;
+        Ok(JsValue::UNDEFINED)
+    })
+}
+
 /// Records events that the edge itself saw, in their binary form one after another. Rejected when neither a shard nor the
 /// queue took all of them; sent again, those that were taken are repeats.
 #[wasm_bindgen]
@@ -191,13 +205,17 @@ async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, P
     let answer: Pin<Box<dyn Future<Output = Result<Response, Problem>> + '_>> = match (path, request.method())
     {
         ("collect", _) => Box::pin(async move { Ok(collect::answer(request, env, ctx).await) }),
+        ("nearest", _) => Box::pin(nearest::answer(request, env, ctx)),
         ("decide", Method::Post) => Box::pin(decision::answer(request, env)),
         ("status", Method::Get) => Box::pin(status::answer(request, env)),
         ("health", Method::Get) => Box::pin(async move { Ok(health::answer(env).await) }),
         ("decide", _) => return Err(Problem::method("POST")),
         ("status" | "health", _) => return Err(Problem::method("GET")),
         _ => match path.strip_prefix("admin/") {
-            Some(path) => Box::pin(admin::answer(request, env, path)),
+            Some(path) => match path.strip_prefix("interests/") {
+                Some(key) => Box::pin(interests::answer(request, env, key)),
+                None => Box::pin(admin::answer(request, env, path)),
+            },
             None => Box::pin(asset(request, env)),
         },
     };

@@ -1,6 +1,6 @@
 //! Reading requests: headers, origin and a body that can't be larger than allowed.
 
-use crate::platform::{self, Request};
+use crate::platform::{Bytes, Request};
 use crate::problem::Problem;
 
 /// Milliseconds since the epoch.
@@ -53,11 +53,16 @@ pub enum BodyError {
 
 /// The body, as long as it has at most `limit_bytes`; what the client says of its length is not believed.
 pub async fn body(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, BodyError> {
+    Ok(bytes(request, limit_bytes).await?.to_vec())
+}
+
+/// The same, left where the runtime has it.
+pub async fn bytes(request: &Request, limit_bytes: usize) -> Result<Bytes, BodyError> {
     let said = header(request, "content-length").and_then(|length| length.parse::<usize>().ok());
     if said.is_some_and(|length| length > limit_bytes) {
         return Err(BodyError::TooLarge);
     }
-    let body = platform::body(request.as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
+    let body = Bytes::of_body(request.as_ref(), limit_bytes).await.map_err(|_| BodyError::Broken)?;
     body.ok_or(BodyError::TooLarge)
 }
 
@@ -66,7 +71,15 @@ pub async fn body(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Body
 /// # Errors
 /// Too much, or cut off.
 pub async fn read(request: &Request, limit_bytes: usize) -> Result<Vec<u8>, Problem> {
-    body(request, limit_bytes).await.map_err(|error| match error {
+    Ok(read_bytes(request, limit_bytes).await?.to_vec())
+}
+
+/// The same, left where the runtime has it.
+///
+/// # Errors
+/// See [`read`].
+pub async fn read_bytes(request: &Request, limit_bytes: usize) -> Result<Bytes, Problem> {
+    bytes(request, limit_bytes).await.map_err(|error| match error {
         BodyError::TooLarge => Problem::too_large(limit_bytes),
         BodyError::Broken => Problem::new(400, "Cut off", "The request ended early."),
     })

@@ -7,7 +7,6 @@ use edgeloom::saturation::Seen;
 use edgeloom::saturation::SeenKey;
 use edgeloom::seed::HOUR_MILLIS;
 use edgeloom::snapshot::wire::{Mode, Privacy};
-use edgeloom::sorted::SortedMap;
 use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -148,6 +147,8 @@ pub struct Visit {
     pub visitor: Option<VisitorKey>,
     /// `Set-Cookie` line, where something changes on the device before anything is decided.
     set_cookie: Option<String>,
+    /// Key of what the site uploaded of the visitor's interests, where the mode allows to ask.
+    pub interest: Option<String>,
     /// What stands on the device, where the mode allows that.
     memory: Option<Memory>,
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
@@ -175,7 +176,9 @@ pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, f
         context.trail = memory.trail.clone();
     }
     let is_watched = context.device != Device::Crawler && !facts.is_prefetch();
-    Visit { context, mode, visitor, set_cookie, memory, is_watched }
+    let name = privacy.interest_cookie.as_deref().filter(|_| mode == Mode::Personal);
+    let interest = name.and_then(|name| cookie(facts.cookie, name)).map(String::from);
+    Visit { context, mode, visitor, set_cookie, interest, memory, is_watched }
 }
 
 impl Visit {
@@ -213,10 +216,7 @@ fn context_of(facts: &Facts, now: u64) -> Context {
         language: first_language(facts.language),
         device: device_of(facts.user_agent),
         time_millis: now,
-        attributes: Map::new(),
-        seen: Seen::default(),
-        trail: Trail::default(),
-        actions: SortedMap::default(),
+        ..Context::default()
     }
 }
 

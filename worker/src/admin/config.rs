@@ -63,7 +63,7 @@ fn wrong_types(raw: &Value, whole: &JsonError) -> Vec<FieldError> {
 }
 
 /// Fields that were sent and did not come back from the typed form. Empty ones may be left out by it.
-fn surplus(sent: &Value, kept: &Value, pointer: &mut String, unknown: &mut Vec<FieldError>) {
+pub fn surplus(sent: &Value, kept: &Value, pointer: &mut String, unknown: &mut Vec<FieldError>) {
     let empty = |value: &Value| match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),

@@ -2,9 +2,12 @@
 
 mod auth;
 mod config;
+mod indexes;
 mod log;
+mod pieces;
 
 pub use auth::{login, unknown};
+pub use config::surplus;
 
 use crate::bindings::settings;
 use crate::ledger::root_call;
@@ -36,20 +39,22 @@ pub async fn answer(request: Request, env: &Env, path: &str) -> Result<Response,
         ));
     }
     match (path, method) {
-        ("config", Method::Get) | ("versions" | "status", Method::Get) => {
+        ("config", Method::Get) | ("versions" | "status" | "indexes", Method::Get) => {
             get(env, &settings.site, path).await
         }
         ("log", Method::Get) => log::answer(&request, env).await,
         ("config", Method::Put) => put_config(request, env, &who).await,
         ("publish" | "rollback" | "purge", Method::Post) => choose(request, env, path, &who).await,
         ("config", _) => Err(Problem::method("GET, PUT")),
-        ("versions" | "status" | "log", _) => Err(Problem::method("GET")),
+        ("versions" | "status" | "log" | "indexes", _) => Err(Problem::method("GET")),
         ("publish" | "rollback" | "purge", _) => Err(Problem::method("POST")),
-        (_, method) => match path.strip_prefix("snapshots/") {
-            Some(version) if is_version(version) && method == Method::Get => {
+        (_, method) => match path.split_once('/') {
+            Some(("snapshots", version)) if is_version(version) && method == Method::Get => {
                 get(env, &settings.site, path).await
             }
-            Some(version) if is_version(version) => Err(Problem::method("GET")),
+            Some(("snapshots", version)) if is_version(version) => Err(Problem::method("GET")),
+            Some(("pieces", hash)) => pieces::answer(request, env, hash).await,
+            Some(("indexes", rest)) => indexes::answer(request, env, rest, &who).await,
             _ => Err(Problem::not_found()),
         },
     }

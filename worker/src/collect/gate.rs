@@ -1,4 +1,4 @@
-//! Who may send events: pages of the site, of the origins it lists, and holders of an import key.
+//! Who may send events and ask: pages of the site, of the origins it lists, and holders of an import key.
 
 use crate::bindings::{INGEST_LIMIT, Settings};
 use crate::platform::{self, Env, Request, Response, console_error};
@@ -42,12 +42,12 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }
 
-/// Lets the page of a listed origin read the answer.
-pub fn let_read(response: &Response, sender: &Sender) {
+/// Lets the page of a listed origin read the answer to a method.
+pub fn let_read(response: &Response, sender: &Sender, method: &str) {
     respond::set(response, "vary", "Origin");
     if let Sender::Listed(origin) = sender {
         respond::set(response, "access-control-allow-origin", origin);
-        respond::set(response, "access-control-allow-methods", "POST");
+        respond::set(response, "access-control-allow-methods", method);
         respond::set(response, "access-control-allow-headers", "content-type");
         respond::set(response, "access-control-max-age", "86400");
     }
@@ -60,17 +60,18 @@ pub fn has_text_type(request: &Request) -> bool {
     essence.eq_ignore_ascii_case("text/plain") || essence.eq_ignore_ascii_case("application/json")
 }
 
-/// Whether a client stays within the rate; where nothing counts rates, everybody does.
-pub async fn is_within_rate(request: &Request, env: &Env, settings: &Settings) -> bool {
+/// Whether a client stays within the rate of a route, each of which is counted for itself; where nothing counts rates,
+/// everybody does.
+pub async fn is_within_rate(request: &Request, env: &Env, settings: &Settings, route: &str) -> bool {
     if !js_sys::Reflect::has(env, &INGEST_LIMIT.into()).unwrap_or(false) {
         return true;
     }
     let address = header(request, "cf-connecting-ip").unwrap_or_default();
-    let client = settings.client_name(&address, now_millis());
+    let client = [route, &settings.client_name(&address, now_millis())].concat();
     match platform::is_within_rate(env, INGEST_LIMIT, &client).await {
         Ok(is_within) => is_within,
         Err(error) => {
-            console_error!("collect: the rate limiter failed: {error}");
+            console_error!("the rate limiter failed: {error}");
             true
         }
     }

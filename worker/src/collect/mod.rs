@@ -2,7 +2,7 @@
 //!
 //! Answered only when a shard has committed, or when the queue has taken what no shard took; else the sender keeps it.
 
-mod gate;
+pub mod gate;
 mod import;
 mod read;
 
@@ -53,7 +53,7 @@ pub async fn answer(request: Request, env: &Env, ctx: &Context) -> Response {
         _ => Err(Problem::method("POST, OPTIONS")),
     };
     let response = answer.unwrap_or_else(|problem| problem.respond());
-    gate::let_read(&response, &sender);
+    gate::let_read(&response, &sender, "POST");
     // No cache keeps the answer to a POST; but after reading a `no-store` one a browser would load the page anew that sent
     // it, instead of taking it back from memory when its visitor returns.
     respond::set(&response, "cache-control", "no-cache");
@@ -83,7 +83,7 @@ async fn take(
     }
     let is_import = matches!(sender, Sender::Import);
     let limits = if is_import { IMPORT } else { PUBLIC };
-    if !is_import && !gate::is_within_rate(&request, env, settings).await {
+    if !is_import && !gate::is_within_rate(&request, env, settings, "").await {
         refusals::count(Refusal::Rate);
         return Err(Problem::new(429, "Too many requests", "Keep the events and send them later.")
             .header("retry-after", "30"));

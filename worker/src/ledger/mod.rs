@@ -4,13 +4,14 @@
 //! collect, page, queue ──deliver──> Shard ×n   rows + statistics, one commit per group of requests
 //!                        │             │ alarm: cumulative statistics with their version
 //!                        └─> OVERFLOW  ▼
-//!                            (later)  Root      configuration, history, merged statistics, dead letters
+//!                            (later)  Root      configuration, history, merged statistics, dead letters, indexes
 //!                                      │ alarm: learn, encode
 //!                                      ▼
-//!                                     KV: one value per site
+//!                                     KV: one value per site, and one for what its indexes consist of
 //! ```
 
 pub mod deliver;
+mod indexes;
 pub mod letters;
 pub mod log;
 pub mod overflow;

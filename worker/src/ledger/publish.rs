@@ -82,14 +82,15 @@ pub struct Writer {
 
 impl Writer {
     /// Waits until nobody else writes; what is to be written is read after that.
-    async fn turn(&self) -> Turn<'_> {
+    pub(super) async fn turn(&self) -> Turn<'_> {
         while self.is_busy.replace(true) {
             platform::sleep(Duration::from_millis(20)).await;
         }
         Turn(&self.is_busy)
     }
 
-    async fn put(&self, env: &Env, key: &str, bytes: &[u8]) -> Result<()> {
+    /// Writes a value, with some tries.
+    pub(super) async fn put(&self, env: &Env, key: &str, bytes: &[u8]) -> Result<()> {
         let mut tries = 0;
         loop {
             let rest = (self.written_millis.get() + LEAST_WRITE_MILLIS).saturating_sub(now_millis());
@@ -147,7 +148,7 @@ impl Writer {
 }
 
 /// Given back also when the future that holds it is dropped in the middle.
-struct Turn<'t>(&'t Cell<bool>);
+pub(super) struct Turn<'t>(&'t Cell<bool>);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {

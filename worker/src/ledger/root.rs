@@ -2,6 +2,7 @@
 //! never throws.
 
 use super::deliver::wake;
+use super::indexes::{self, Change};
 use super::letters::{self, Letters};
 use super::log::Shards;
 use super::publications::SnapshotRow;
@@ -10,7 +11,7 @@ use super::purges;
 use super::report::{self, SnapshotReport, Status, Versions};
 use super::root_store::{Deed, Meta, Store};
 use super::versions::{self, Condition, failed};
-use crate::bindings::{Settings, settings};
+use crate::bindings::{STATE, Settings, settings};
 use crate::platform::{self, Env, Method, Request, Response, Result, State, console_error, promise};
 use crate::problem::{FieldError, Problem};
 use crate::request::{self, header, now_millis};
@@ -23,6 +24,7 @@ use js_sys::Promise;
 use serde_json::Map;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::prelude::*;
 use worker_sys::DurableObjectState;
 
@@ -30,6 +32,8 @@ use worker_sys::DurableObjectState;
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// Pause after a failed publication.
 const AGAIN_MILLIS: u64 = 2_000;
+/// How long KV may take to say whether it has something.
+const KV_LIMIT: Duration = Duration::from_secs(3);
 
 /// The root of a site.
 #[wasm_bindgen]
@@ -43,6 +47,7 @@ struct Inner {
     settings: Rc<Settings>,
     writer: Writer,
     purge_writer: Writer,
+    index_writer: Writer,
     /// Purges that KV did not take; the next alarm tries again.
     holds_purges: Cell<bool>,
     /// When the alarm will ring; zero: not set by this instance.
@@ -66,6 +71,7 @@ impl Root {
                 settings,
                 writer: Writer::default(),
                 purge_writer: Writer::default(),
+                index_writer: Writer::default(),
                 holds_purges: Cell::new(false),
                 alarm_millis: Cell::new(0),
                 looks: Cell::new(false),
@@ -104,6 +110,9 @@ impl Inner {
         {
             console_error!("root: purges stay: {error}");
         }
+        if let Err(error) = self.write_indexes(false).await {
+            console_error!("root: indexes stay: {error}");
+        }
         if let Err(error) = self.deliver_letters().await {
             console_error!("root: letters stay: {error}");
         }
@@ -123,6 +132,9 @@ impl Inner {
             "/publish" => self.publish(&request, &body, "publish").await,
             "/rollback" => self.publish(&request, &body, "rollback").await,
             "/purge" => self.purge(&request, &body).await,
+            "/indexes/put" => self.switch_index(&request, &body, "put").await,
+            "/indexes/rollback" => self.switch_index(&request, &body, "rollback").await,
+            "/indexes/delete" => self.switch_index(&request, &body, "delete").await,
             "/dead" => self.take_letters(&body),
             "/wake" => {
                 self.looks.set(true);
@@ -156,6 +168,14 @@ impl Inner {
                 Ok(respond::json(200, &Shards { names }))
             }
             "/status" => Ok(respond::json(200, &self.status(&tables).map_err(failed)?)),
+            "/indexes" => Ok(respond::json(200, &tables.indexes().map_err(failed)?)),
+            _ if path.starts_with("/indexes/") => {
+                let mut parts = path.split('/').skip(2);
+                let (name, version) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+                let manifest = tables.manifest(name, version).map_err(failed)?;
+                let manifest = manifest.ok_or_else(Problem::not_found)?;
+                Ok(respond::with(200, "application/json", manifest.into_bytes()))
+            }
             _ => {
                 let version = path.strip_prefix("/snapshots/").ok_or_else(Problem::not_found)?;
                 let bytes = tables.bytes_by_version(version).map_err(failed)?;
@@ -284,6 +304,39 @@ impl Inner {
         written
     }
 
+    /// Changes an index, and has that written where isolates are.
+    async fn switch_index(&self, request: &Request, body: &[u8], what: &str) -> Result<Response, Problem> {
+        let name = request::query(request, "name").unwrap_or_default();
+        let (who, message) = signature(request);
+        let change = Change { what, name: &name, who: &who, message: &message };
+        let tables = self.tables()?;
+        let told = match what {
+            "delete" => indexes::delete(&tables, &change, now_millis()).map(|()| None)?,
+            _ => {
+                let text = std::str::from_utf8(body).map_err(failed)?;
+                Some(indexes::put(&tables, &change, text, now_millis())?)
+            }
+        };
+        // Written again where nothing changed: it mends a value that was lost.
+        if let Err(error) = self.write_indexes(true).await {
+            console_error!("root: indexes: {error}");
+            return Err(Problem::try_again(
+                "It is stored, but not yet written where visitors are; that is tried again.",
+            ));
+        }
+        Ok(told.map_or_else(done, |told| respond::json(200, &told)))
+    }
+
+    /// Brings the indexes where visitors are, or sees to it that it is tried again.
+    async fn write_indexes(&self, again: bool) -> Result<()> {
+        let written =
+            indexes::write(&self.index_writer, &self.state, (&self.env, &self.settings), again).await;
+        if written.is_err() {
+            self.set_alarm(AGAIN_MILLIS).await;
+        }
+        written
+    }
+
     /// Letters from the consumer of the dead-letter queue, which acknowledges them once this is answered.
     fn take_letters(&self, body: &[u8]) -> Result<Response, Problem> {
         let Letters { letters } = Letters::read(body).map_err(failed)?;
@@ -308,6 +361,10 @@ impl Inner {
         let names = tables.shard_names(&self.settings.site)?;
         // Side by side: one that hangs must not keep the others asleep.
         platform::all(names.iter().map(|name| wake(&self.env, name))).await;
+        let has_indexes = tables.last_change()? > 0;
+        if has_indexes && !platform::kv_has(&self.env, STATE, &self.settings.indexes_key(), KV_LIMIT).await? {
+            self.write_indexes(true).await?;
+        }
         self.writer.is_missing(&self.state, &self.env, &self.settings).await
     }
 

@@ -3,7 +3,7 @@
 
 use super::report::{ShardReport, Version};
 use super::sql::{self, Row, Statements, blob, number};
-use super::{letters, publications};
+use super::{indexes, letters, publications};
 use crate::platform::{Error, Result, State};
 use edgeloom::receipt::MAX_SHARDS;
 use edgeloom::statistics::Statistics;
@@ -29,6 +29,8 @@ pub enum Meta {
     Written,
     /// Purges, oldest first, as JSON.
     Purges,
+    /// The last change of an index that KV has.
+    IndexesWritten,
 }
 
 impl Meta {
@@ -38,6 +40,7 @@ impl Meta {
             Self::Published => "published",
             Self::Written => "written",
             Self::Purges => "purges",
+            Self::IndexesWritten => "indexes_written",
         }
     }
 }
@@ -65,7 +68,7 @@ impl<'s> Store<'s> {
     /// # Errors
     /// What SQLite says; so do all other functions.
     pub fn open(state: &'s State) -> Result<Self> {
-        for schema in [SCHEMA, publications::SCHEMA, letters::SCHEMA] {
+        for schema in [SCHEMA, publications::SCHEMA, letters::SCHEMA, indexes::SCHEMA] {
             sql::run(state, schema, &[])?;
         }
         Ok(Self { state })

@@ -40,6 +40,8 @@ extern "C" {
 /// Methods that one of our routes knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    /// `DELETE`.
+    Delete,
     /// `GET`.
     Get,
     /// `HEAD`.
@@ -58,6 +60,7 @@ impl Request {
     /// The method.
     pub fn method(&self) -> Method {
         match self.method_name().as_str() {
+            "DELETE" => Method::Delete,
             "GET" => Method::Get,
             "HEAD" => Method::Head,
             "OPTIONS" => Method::Options,

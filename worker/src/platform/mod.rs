@@ -57,6 +57,35 @@ extern "C" {
         millis: u32,
     ) -> std::result::Result<JsValue, JsValue>;
 
+    #[wasm_bindgen(catch, js_name = kvPutFor)]
+    async fn kv_put_for_js(
+        env: &Env,
+        binding: &str,
+        key: &str,
+        bytes: &Uint8Array,
+        seconds: f64,
+        millis: u32,
+    ) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = kvDelete)]
+    async fn kv_delete_js(
+        env: &Env,
+        binding: &str,
+        key: &str,
+        millis: u32,
+    ) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = kvHas)]
+    async fn kv_has_js(
+        env: &Env,
+        binding: &str,
+        key: &str,
+        millis: u32,
+    ) -> std::result::Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(catch, js_name = sha256)]
+    async fn sha256_js(bytes: &Uint8Array) -> std::result::Result<JsValue, JsValue>;
+
     #[wasm_bindgen(catch, js_name = queueSend)]
     async fn queue_send_js(env: &Env, binding: &str, texts: &Array) -> std::result::Result<JsValue, JsValue>;
 
@@ -229,8 +258,76 @@ pub async fn kv_get(
 /// # Errors
 /// What KV says, or nothing in time.
 pub async fn kv_put(env: &Env, binding: &str, key: &str, bytes: &[u8], limit: Duration) -> Result<()> {
-    kv_put_js(env, binding, key, &Uint8Array::from(bytes), millis(limit)).await?;
+    Bytes(Uint8Array::from(bytes)).kv_put(env, binding, key, limit).await
+}
+
+/// Writes a KV value that is gone after some seconds, 60 at least.
+///
+/// # Errors
+/// What KV says, or nothing in time.
+pub async fn kv_put_for(
+    env: &Env,
+    binding: &str,
+    key: &str,
+    bytes: &[u8],
+    (seconds, limit): (u64, Duration),
+) -> Result<()> {
+    kv_put_for_js(env, binding, key, &Uint8Array::from(bytes), seconds as f64, millis(limit)).await?;
     Ok(())
+}
+
+/// Deletes a KV value, should there be one.
+///
+/// # Errors
+/// What KV says, or nothing in time.
+pub async fn kv_delete(env: &Env, binding: &str, key: &str, limit: Duration) -> Result<()> {
+    kv_delete_js(env, binding, key, millis(limit)).await?;
+    Ok(())
+}
+
+/// Whether there is a KV value; it is not read.
+///
+/// # Errors
+/// What KV says, or nothing in time.
+pub async fn kv_has(env: &Env, binding: &str, key: &str, limit: Duration) -> Result<bool> {
+    Ok(kv_has_js(env, binding, key, millis(limit)).await?.is_truthy())
+}
+
+/// Bytes that stay with the runtime: large ones need not be in the wasm, whose memory never shrinks.
+pub struct Bytes(Uint8Array);
+
+impl Bytes {
+    /// The body of a request or a response; `None` when there is more than allowed.
+    ///
+    /// # Errors
+    /// The stream breaks off.
+    pub async fn of_body(message: &JsValue, limit_bytes: usize) -> Result<Option<Self>> {
+        let limit = u32::try_from(limit_bytes).map_err(|_| Error::new("a limit beyond 4 GiB"))?;
+        let body = body_of(message, limit).await?;
+        Ok((!body.is_null()).then(|| Self(body.unchecked_into())))
+    }
+
+    /// A copy of them in the wasm.
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+
+    /// Their SHA-256, 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// What the runtime says.
+    pub async fn sha256(&self) -> Result<String> {
+        Ok(sha256_js(&self.0).await?.as_string().unwrap_or_default())
+    }
+
+    /// Writes them as a KV value.
+    ///
+    /// # Errors
+    /// What KV says, or nothing in time.
+    pub async fn kv_put(&self, env: &Env, binding: &str, key: &str, limit: Duration) -> Result<()> {
+        kv_put_js(env, binding, key, &self.0, millis(limit)).await?;
+        Ok(())
+    }
 }
 
 /// Sends texts as messages of their own.
@@ -251,22 +348,13 @@ pub async fn is_within_rate(env: &Env, binding: &str, key: &str) -> Result<bool>
     Ok(is_within_rate_js(env, binding, key).await?.is_truthy())
 }
 
-/// The bytes of a request or a response; `None` when there are more than allowed.
-///
-/// # Errors
-/// The stream breaks off.
-pub async fn body(message: &JsValue, limit_bytes: usize) -> Result<Option<Vec<u8>>> {
-    let limit = u32::try_from(limit_bytes).map_err(|_| Error::new("a limit beyond 4 GiB"))?;
-    let body = body_of(message, limit).await?;
-    Ok((!body.is_null()).then(|| body.unchecked_into::<Uint8Array>().to_vec()))
-}
-
 /// The body of an answer of one of our own objects.
 ///
 /// # Errors
 /// The answer breaks off.
 pub async fn answer_body(response: Response) -> Result<Vec<u8>> {
-    Ok(body(response.as_ref(), MAX_ANSWER_BYTES).await?.unwrap_or_default())
+    let body = Bytes::of_body(response.as_ref(), MAX_ANSWER_BYTES).await?;
+    Ok(body.map(|bytes| bytes.to_vec()).unwrap_or_default())
 }
 
 /// A file of the site's own assets, where there are any.
