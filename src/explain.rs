@@ -55,6 +55,9 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
             for (at, arm) in slot.arms.iter().enumerate() {
                 let why = if arm.is_shadow {
                     Some("only the challenger may choose it")
+                } else if slot.list.is_some() && slot.chooser.stands_for_actions(at) {
+                    (!choice.candidates.contains(at))
+                        .then_some("no item is at hand that does not stand above already")
                 } else if slot.chooser.stands_for_actions(at)
                     && context.actions.get(slot.name().as_str()).is_none_or(Vec::is_empty)
                 {
@@ -64,7 +67,9 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                 } else if arm.cap.is_some_and(|cap| cap.is_reached(&context.seen, context.time_millis)) {
                     Some("the visitor has seen it as often as its cap allows")
                 } else {
-                    let refusal = page.refusal(arm);
+                    let stands_in = (slot.list.is_some() && !choice.candidates.contains(at))
+                        .then_some("it stands in for items, and there are some");
+                    let refusal = page.refusal(arm).or(stands_in);
                     let is_left_out = refusal.is_none() && !choice.candidates.contains(at);
                     refusal
                         .or(is_left_out.then_some("another one belongs to what stands on the page already"))

@@ -34,6 +34,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// Most bytes of the stored form.
+    #[cfg(test)]
     pub(crate) const MAX_BYTES: usize = 8 + 3 + 1 + 4 + 7 * MAX_SEEN;
 
     /// The step of a time.

@@ -12,7 +12,7 @@ use serde_json::Value;
 json::fields! {
     Config { has site, privacy, ledger; may have holdout, pages, audiences, goals, blocks, combinations, indexes, slots; }
     Holdout { needs share; has salt; }
-    Privacy { has mode; may have consent, cookie_days; }
+    Privacy { has mode; may have consent, cookie_days, interest_cookie; }
     Consent { needs cookie, measured, personal; }
     Ledger { may have shards, window_hours, origins; }
     Page { needs path, life_seconds; has shared; }

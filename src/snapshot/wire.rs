@@ -116,6 +116,9 @@ pub struct Privacy {
     /// Life of the visitor key in `personal` mode, days, 1–390; default 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie_days: Option<u16>,
+    /// Cookie in which the site gives a visitor the key of what it uploaded of their interests; looked at in `personal` mode only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interest_cookie: Option<String>,
 }
 
 /// Where the visitor's choice stands: a cookie whose value is a list of words.

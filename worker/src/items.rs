@@ -3,9 +3,9 @@
 //!
 //! Items come again and again, so their HTML is kept, as are the ranks of what is popular: both are functions of snapshot and index.
 
+use crate::interests;
 use edgeloom::block::Markup;
 use edgeloom::context::{Action, Context};
-use edgeloom::embedding::Embedding;
 use edgeloom::id::{ArmId, SlotId, SnapshotVersion};
 use edgeloom::index::{Catalogue, ItemRef};
 use edgeloom::lookup::Lookup;
@@ -52,13 +52,8 @@ struct Listed {
 }
 
 impl Items {
-    /// Looks up what the lists on the page of a visit may show. `declared` is what the site knows of the visitor.
-    pub fn of(
-        shelves: &Shelves,
-        snapshot: &Snapshot,
-        context: &Context,
-        declared: Option<&Embedding>,
-    ) -> Self {
+    /// Looks up what the lists on the page of a visit may show; `key` is that of what the site uploaded of the visitor's interests.
+    pub fn of(shelves: &Shelves, snapshot: &Snapshot, context: &Context, key: Option<&str>) -> Self {
         let lists = snapshot.slots_on(&context.path).filter_map(|(_, slot)| slot.list.as_ref());
         let brought = lists.filter(|own| own.place == 0).filter_map(|own| {
             let list = &own.list;
@@ -68,8 +63,10 @@ impl Items {
             }
             let catalogue = shelves.get(&list.index)?;
             let own = own_item(snapshot, &list.index, catalogue, &context.path);
+            let now = context.time_millis;
+            let declared = key.and_then(|key| interests::current(key, catalogue.model(), now));
             let lookup = Lookup { declared: declared.is_some(), ..lookup(catalogue, own, context) };
-            let interest = Interest { lookup: &lookup, declared };
+            let interest = Interest { lookup: &lookup, declared: declared.as_deref() };
             let items = MEMORY.with_borrow_mut(|memory| {
                 memory.begin(snapshot.version, shelves);
                 let popular = memory.popular(list, catalogue);

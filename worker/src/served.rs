@@ -81,7 +81,7 @@ impl<'s> Source<'s> {
                 Seed::contextual(&self.snapshot.site, self.moment.now, bucket)
             }
         };
-        self.decided(&visit.context, seed, visit.is_watched)
+        self.decided_for((&visit.context, visit.interest.as_deref()), seed, visit.is_watched)
     }
 
     /// The decision for everybody of a country and kind of device, the same for an hour. None of them is held out, unless
@@ -99,7 +99,17 @@ impl<'s> Source<'s> {
 
     /// The decision for a seed.
     pub fn decided(self, context: &Context, seed: Seed, is_watched: bool) -> Served<'s> {
-        let items = Items::of(self.shelves, self.snapshot, context, None);
+        self.decided_for((context, None), seed, is_watched)
+    }
+
+    /// The same with the key of what the site uploaded of the visitor's interests.
+    fn decided_for(
+        self,
+        (context, key): (&Context, Option<&str>),
+        seed: Seed,
+        is_watched: bool,
+    ) -> Served<'s> {
+        let items = Items::of(self.shelves, self.snapshot, context, key);
         let with_items = items.into_context(context);
         let decision = decide(self.snapshot, with_items.as_ref().unwrap_or(context), &seed);
         Served { source: self, seed, is_watched, decision, items }

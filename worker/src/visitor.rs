@@ -147,6 +147,8 @@ pub struct Visit {
     pub visitor: Option<VisitorKey>,
     /// `Set-Cookie` line, where something changes on the device before anything is decided.
     set_cookie: Option<String>,
+    /// Key of what the site uploaded of the visitor's interests, where the mode allows to ask.
+    pub interest: Option<String>,
     /// What stands on the device, where the mode allows that.
     memory: Option<Memory>,
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
@@ -174,7 +176,9 @@ pub fn visit_of(facts: &Facts, privacy: &Privacy, keyring: &Keyring, now: u64, f
         context.trail = memory.trail.clone();
     }
     let is_watched = context.device != Device::Crawler && !facts.is_prefetch();
-    Visit { context, mode, visitor, set_cookie, memory, is_watched }
+    let name = privacy.interest_cookie.as_deref().filter(|_| mode == Mode::Personal);
+    let interest = name.and_then(|name| cookie(facts.cookie, name)).map(String::from);
+    Visit { context, mode, visitor, set_cookie, interest, memory, is_watched }
 }
 
 impl Visit {

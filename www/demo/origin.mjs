@@ -1,4 +1,4 @@
-// The demo's website: a plain server of static pages, like one that never heard of Edgeloom. `--port` is its only option.
+// The demo's website: a plain server of finished pages, like one that never heard of Edgeloom. `--port` is its only option.
 
 import { createHash } from "node:crypto";
 import { readFile, readdir, stat } from "node:fs/promises";
@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { extname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { SOURCES, pages } from "./notes.mjs";
 
 const PUBLIC = join(import.meta.dirname, "public");
 const TYPES = {
@@ -22,26 +23,25 @@ const HEADERS = {
 };
 
 /** Reads the whole site, by address: it is small, and so no address can lead out of the folder. */
-export async function load(folder = PUBLIC) {
+export async function load() {
   const files = new Map();
-  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+  for (const entry of await readdir(PUBLIC, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
     const type = TYPES[extname(path)];
-    if (!type) continue;
-    const body = await readFile(path);
-    const hash = createHash("sha256").update(body).digest("base64url").slice(0, 16);
-    files.set(addressOf(relative(folder, path)), {
-      type,
-      body,
-      zipped: gzipSync(body, { level: 9 }),
-      etag: `"${hash}"`,
-      // HTTP dates have whole seconds.
-      modified: Math.floor((await stat(path)).mtimeMs / 1000) * 1000,
-      ranged: type.startsWith("image/"),
-    });
+    if (type) files.set(addressOf(relative(PUBLIC, path)), served(type, await readFile(path), await changed(path)));
   }
+  const modified = Math.max(...(await Promise.all(SOURCES.map(changed))));
+  for (const [address, html] of await pages()) files.set(address, served(TYPES[".html"], Buffer.from(html), modified));
   return files;
+}
+
+/** When a file was changed; HTTP dates have whole seconds. */
+const changed = async (path) => Math.floor((await stat(path)).mtimeMs / 1000) * 1000;
+
+function served(type, body, modified) {
+  const hash = createHash("sha256").update(body).digest("base64url").slice(0, 16);
+  return { type, body, zipped: gzipSync(body, { level: 9 }), etag: `"${hash}"`, modified, ranged: type.startsWith("image/") };
 }
 
 function addressOf(file) {
@@ -50,8 +50,8 @@ function addressOf(file) {
 }
 
 /** Starts the server; port 0 takes any free one. The promise holds it once it listens. */
-export async function serve(port, folder) {
-  const files = await load(folder);
+export async function serve(port) {
+  const files = await load();
   const server = createServer((request, response) => answer(files, request, response));
   await new Promise((done, failed) => server.once("error", failed).listen(port, "127.0.0.1", done));
   return server;
@@ -66,8 +66,9 @@ function answer(files, request, response) {
   const file = files.get(path);
   if (file) return send(request, response, 200, file);
   // One address per page: `/stories/tide/` and `/stories/tide.html` lead to `/stories/tide`.
-  const canonical = path.replace(/\/index\.html$/, "/").replace(/(.)(?:\.html|\/)$/, "$1");
-  if (canonical !== path && files.has(canonical)) {
+  const page = path.replace(/\/index\.html$/, "/").replace(/(.)(?:\.html|\/)$/, "$1");
+  const canonical = [page, `${page}/`].find((address) => files.has(address));
+  if (canonical && canonical !== path) {
     return plain(response, 301, "", { location: canonical + request.url.slice(path.length) });
   }
   const missing = files.get("/404");

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { after, before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
+import { newest, notes } from "./notes.mjs";
 import { load, serve } from "./origin.mjs";
 
 let server;
@@ -113,10 +114,11 @@ test("an unknown address gets the page that says so, and no path leads out of th
 });
 
 test("each page has one address; others lead there with their query", async () => {
-  for (const path of ["/stories/tide/", "/stories/tide.html"]) {
+  const others = [["/stories/tide/", "/stories/tide"], ["/stories/tide.html", "/stories/tide"], ["/notes", "/notes/"], ["/notes/rule-of-twelfths/", "/notes/rule-of-twelfths"]];
+  for (const [path, page] of others) {
     const { status, headers } = await ask(`${path}?a=1`);
     assert.equal(status, 301, path);
-    assert.equal(headers.location, "/stories/tide?a=1");
+    assert.equal(headers.location, `${page}?a=1`);
   }
   assert.equal((await ask("/index.html")).headers.location, "/");
 });
@@ -125,4 +127,41 @@ test("other methods are refused", async () => {
   const { status, headers } = await ask("/", {}, "POST");
   assert.equal(status, 405);
   assert.equal(headers.allow, "GET, HEAD");
+});
+
+test("every note is whole, has an address of its own and a text worth a page", async () => {
+  const all = await notes();
+  assert.equal(new Set(all.map((note) => note.id)).size, all.length);
+  assert.equal(new Set(all.map((note) => note.published)).size, all.length, "the newest is one and not several");
+  for (const { id, title, topic, link, lead, minutes, published, views, text } of all) {
+    assert.match(id, /^[a-z0-9-]+$/);
+    assert.equal(link, `/notes/${id}`);
+    assert.ok(title && topic && text.startsWith(lead), id);
+    assert.match(published, /^20\d\d-\d\d-\d\d$/);
+    assert.ok(Number.isInteger(minutes) && minutes > 0 && Number.isInteger(views) && views >= 20 && views <= 5000, id);
+    const n_words = text.split(" ").length;
+    assert.ok(n_words >= 70 && n_words <= 110, `${id} has ${n_words} words`);
+  }
+});
+
+test("a note ends with the three newest of its topic, and is none of them", async () => {
+  const all = newest(await notes());
+  for (const note of [all[0], all.at(-1), all[100]]) {
+    const { headers, body } = await ask(note.link);
+    assert.ok(headers.etag && Date.parse(headers["last-modified"]), note.id);
+    const slot = /<edge-slot name="read-next">(.*?)<\/edge-slot>/s.exec(body.toString())[1];
+    const links = [...slot.matchAll(/href="([^"]+)"/g)].map((found) => found[1]);
+    assert.deepEqual(links, all.filter((other) => other.topic === note.topic && other !== note).slice(0, 3).map((note) => note.link));
+  }
+});
+
+test("the home page shows the newest notes, and the page of all of them links to each once", async () => {
+  const all = newest(await notes());
+  const home = (await ask("/")).body.toString();
+  const links = (html) => [...html.matchAll(/href="(\/notes\/[^"#]+)"/g)].map((found) => found[1]);
+  assert.deepEqual(links(home), all.slice(0, 5).map((note) => note.link));
+  for (const { title, topic, minutes, link } of all.slice(0, 5)) {
+    assert.match(home, new RegExp(`${topic}</p>\\s*<h3><a href="${link}">${title}</a></h3>[^]*?${minutes} min`));
+  }
+  assert.deepEqual(links((await ask("/notes/")).body.toString()).sort(), all.map((note) => note.link).sort());
 });
