@@ -19,7 +19,7 @@ const PAGE = html('<!doctype html><title>Item</title><edge-slot name="next"><p>d
 const TEASER = { id: "teaser", template: '<a href="{{link}}">{{title}}</a>', fields: { link: { url: "/" }, title: { text: "" } } };
 const LISTS = {
   ...CONFIG,
-  privacy: { mode: "personal", consent: { cookie: "choice", measured: "statistics", personal: "marketing" } },
+  privacy: { mode: "personal", interest_cookie: "profile", consent: { cookie: "choice", measured: "statistics", personal: "marketing" } },
   ledger: { origins: [LISTED] },
   blocks: [...CONFIG.blocks, TEASER],
   indexes: [{ id: "shop", path: "/items/{id}" }],
@@ -64,6 +64,9 @@ const nearest = (query, headers = {}, through = worker) => through.fetch(`/_edge
 const like = async (item, more = {}, through = worker) => (await nearest({ index: "shop", item, ...more }, {}, through)).json();
 const versionHere = async (through = worker) => (await like("tea", {}, through)).version;
 const idsOf = ({ items }) => items.map(({ id }) => id);
+
+/** What the links of a page say. */
+const titlesOf = async (answer) => [...(await answer.text()).matchAll(/<a[^>]*>([^<]+)<\/a>/g)].map(([, title]) => title);
 
 async function problemOf(answer, status) {
   assert.equal(answer.status, status, await answer.clone().text());
@@ -144,13 +147,13 @@ test("an index is there once its pieces are named, and says what it is", async (
   });
   const { indexes } = await worker.must("GET", "indexes");
   assert.deepEqual([indexes.length, indexes[0].version, indexes[0].who, indexes[0].message], [1, told.version, "t", "The shop – all of it"]);
-  assert.equal(indexes[0].history.length, 1);
+  assert.deepEqual(indexes[0].history, []);
   assert.equal(JSON.parse(kv.text(KEY)).indexes[0].version, told.version);
   // The same again changes nothing, and mends a value that was lost.
   kv.values.delete(KEY);
   assert.equal((await (await put([SHOP])).json()).created_millis, created_millis);
   assert.equal(JSON.parse(kv.text(KEY)).indexes[0].version, told.version);
-  assert.equal((await worker.must("GET", "indexes")).indexes[0].history.length, 1);
+  assert.deepEqual((await worker.must("GET", "indexes")).indexes[0].history, []);
 });
 
 test("the nearest of an item are told with what is known of them", async () => {
@@ -243,9 +246,9 @@ test("an index goes back to what it was, and says so", async () => {
   const back = await worker.must("POST", "indexes/shop/rollback", { version: versionOf(SHOP), message: "too cheap" });
   assert.equal(back.version, versionOf(SHOP));
   await until(versionHere, (version) => version === versionOf(SHOP));
-  const [{ history }] = (await worker.must("GET", "indexes")).indexes;
-  assert.deepEqual(history.map(({ version, what }) => [version, what]), [[versionOf(SHOP), "rollback"], [versionOf(SHOP, CHANGES), "put"], [versionOf(SHOP), "put"]]);
-  assert.equal(history[0].message, "too cheap");
+  const [{ history, ...now }] = (await worker.must("GET", "indexes")).indexes;
+  const all = [now, ...history].map(({ version, what, message }) => [version, what, message]);
+  assert.deepEqual(all, [[versionOf(SHOP), "rollback", "too cheap"], [versionOf(SHOP, CHANGES), "put", ""], [versionOf(SHOP), "put", "The shop – all of it"]]);
   for (const version of ["f".repeat(32), "x", 7, undefined]) {
     const answer = await worker.call("POST", "indexes/shop/rollback", { version });
     assert.ok([404, 422].includes(answer.status), String(answer.status));
@@ -254,7 +257,6 @@ test("an index goes back to what it was, and says so", async () => {
 
 test("a page reads the indexes that its lists use behind the response, and shows their arms until then", async () => {
   const page = (cookie = "") => worker.fetch("/items/tea", { headers: { ...BROWSER, cookie } });
-  const shown = async (answer) => [...(await answer.text()).matchAll(/<a[^>]*>([^<]+)<\/a>/g)].map(([, title]) => title);
   await worker.restart();
   await page();
   await new Promise((done) => setTimeout(done, 500));
@@ -267,11 +269,11 @@ test("a page reads the indexes that its lists use behind the response, and shows
   const key = `piece/${SITE}/${SHOP.hash}`;
   kv.values.delete(key);
   await worker.publish(LISTS);
-  const first = await until(async () => shown(await page()), (titles) => titles.length > 0);
+  const first = await until(async () => titlesOf(await page()), (titles) => titles.length > 0);
   await until(async () => (await page()).text().then(() => kv.read), (read) => read.includes(key));
-  assert.deepEqual([first, await shown(await page())], [["First"], ["First"]], "the arm of the slot stands in");
+  assert.deepEqual([first, await titlesOf(await page())], [["First"], ["First"]], "the arm of the slot stands in");
   kv.values.set(key, SHOP.bytes);
-  const titles = await until(async () => shown(await page()), (titles) => titles.length === 2);
+  const titles = await until(async () => titlesOf(await page()), (titles) => titles.length === 2);
   assert.ok(titles.every((title) => ["COFFEE", "CUPS", "PANS", "SOCKS", "HATS"].includes(title)), String(titles));
   kv.read = [];
   assert.equal(await versionHere(), versionOf(SHOP));
@@ -361,7 +363,12 @@ test("a restart forgets nothing, and the cron mends what KV lost", async () => {
   const before = await worker.must("GET", "indexes");
   await worker.restart();
   assert.deepEqual(await worker.must("GET", "indexes"), before);
-  assert.equal(await versionHere(), versionOf(SHOP, CHANGES));
+  // Of all who ask a new isolate at once one reads for the others.
+  kv.read = [];
+  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 8 }, () => versionHere()))), new Set([versionOf(SHOP, CHANGES)]));
+  assert.equal(kv.read.filter((key) => key.startsWith("piece/")).length, 2);
+  const { indexes } = await (await worker.fetch("/_edgeloom/health")).json();
+  assert.deepEqual(indexes, [{ name: "shop", version: versionOf(SHOP, CHANGES) }]);
   kv.values.delete(KEY);
   await worker.scheduled();
   await until(async () => kv.text(KEY), Boolean);
@@ -396,6 +403,31 @@ test("what a visitor is interested in is stored for personal use, for as long as
   assert.equal((await send("DELETE")).status, 204);
   assert.equal(kv.text(key), undefined);
   await problemOf(await send("GET"), 405);
+});
+
+test("a visitor who consented is shown what they are interested in, from the view after the first on", async () => {
+  const expires = new Date(Date.now() + 3_600_000).toISOString();
+  const send = (name, body) => worker.fetch(`/_edgeloom/admin/interests/${name}`, { method: "PUT", headers: IMPORT, body: JSON.stringify({ model: "test-model", purpose: "personal", expires, ...body }) });
+  assert.equal((await send("clothes-fan", { vector: [0, 0, 1, 0] })).status, 204);
+  assert.equal((await send("foreign", { vector: [0, 0, 1, 0], model: "other-model" })).status, 204);
+  // As many candidates as places: what is shown is what is nearest.
+  await worker.publish({ ...LISTS, slots: LISTS.slots.map((slot) => ({ ...slot, list: { ...slot.list, candidates: 2, diversity: 0, interest: { page: 0.5, declared: 1 } } })) });
+  const view = async (cookie) => (await titlesOf(await worker.fetch("/items/tea", { headers: { ...BROWSER, cookie } }))).sort();
+  await until(() => view(""), (titles) => String(titles) === "COFFEE,CUPS");
+  const read = () => kv.read.filter((key) => key.startsWith("interest/"));
+  kv.read = [];
+  for (const cookie of ["profile=clothes-fan", "choice=statistics; profile=clothes-fan", "choice=marketing; profile=no%20key", "choice=marketing"]) await view(cookie);
+  await new Promise((done) => setTimeout(done, 500));
+  assert.deepEqual(read(), [], "nothing is asked without consent to that");
+  const fan = "choice=marketing; profile=clothes-fan";
+  assert.deepEqual(await view(fan), ["COFFEE", "CUPS"], "nobody waits for it");
+  await until(() => view(fan), (titles) => String(titles) === "HATS,SOCKS", 5_000);
+  assert.deepEqual(read(), [`interest/${SITE}/clothes-fan`], "read once");
+  const foreign = "choice=marketing; profile=foreign";
+  await view(foreign);
+  await until(async () => read(), ({ length }) => length === 2, 5_000);
+  await new Promise((done) => setTimeout(done, 100));
+  assert.deepEqual(await view(foreign), ["COFFEE", "CUPS"], "of another model it says nothing");
 });
 
 test("whoever asks too much is told to wait; events of theirs are still taken", async () => {

@@ -134,6 +134,8 @@ struct Memory {
     /// Used last, last.
     kept: Vec<Kept>,
     waiting: Vec<String>,
+    /// Whether KV failed when it was asked last; that is logged once.
+    is_failing: bool,
 }
 
 thread_local! {
@@ -175,6 +177,11 @@ pub fn current(key: &str, model: &str, now: u64) -> Option<Rc<Embedding>> {
     MEMORY.with_borrow_mut(|memory| memory.current(key, model, now))
 }
 
+/// Whether a view asked for something that is to be read.
+pub fn are_asked_for() -> bool {
+    MEMORY.with_borrow(|memory| !memory.waiting.is_empty())
+}
+
 /// Reads what views asked for. Never fails: what can't be read is as if it were not there.
 pub async fn load(env: &Env) {
     let waiting = MEMORY.with_borrow_mut(|memory| std::mem::take(&mut memory.waiting));
@@ -185,9 +192,18 @@ pub async fn load(env: &Env) {
         match answer {
             Ok(bytes) => {
                 let interest = bytes.as_deref().and_then(read);
-                MEMORY.with_borrow_mut(|memory| memory.put(key, interest, now_millis()));
+                MEMORY.with_borrow_mut(|memory| {
+                    memory.is_failing = false;
+                    memory.put(key, interest, now_millis());
+                });
             }
-            Err(error) => console_error!("interests: {error}"),
+            Err(error) => {
+                let was_failing =
+                    MEMORY.with_borrow_mut(|memory| std::mem::replace(&mut memory.is_failing, true));
+                if !was_failing {
+                    console_error!("interests: {error}");
+                }
+            }
         }
     }))
     .await;
