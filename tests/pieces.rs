@@ -7,6 +7,7 @@
 use edgeloom::embedding::Embedding;
 use edgeloom::index::Kind;
 use edgeloom::index::build::{Item, Options, build};
+use edgeloom::seed::Generator;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -45,10 +46,29 @@ fn other_model() -> Vec<u8> {
     build(items, &Options::new("other-model", Kind::Flat)).unwrap()
 }
 
+/// Forty items of two topics, which are two directions: even ones of tea, odd ones of cups.
+fn things() -> Vec<u8> {
+    let mut generator = Generator::new(5);
+    let item = |at: usize| {
+        let values: Vec<f32> = (0..16)
+            .map(|axis| generator.unit() as f32 * 0.4 + if axis % 2 == at % 2 { 1.0 } else { 0.0 })
+            .collect();
+        let topic = if at % 2 == 0 { "tea" } else { "cups" };
+        let fields = json!({
+            "topic": topic, "title": format!("Item {at}"), "link": format!("/items/item-{at}"), "views": at * 10,
+        });
+        let fields = fields.as_object().unwrap().clone();
+        Item { id: format!("item-{at}"), fields, embedding: Embedding::new(&values).unwrap() }
+    };
+    build((0..40).map(item).collect(), &Options::new("test", Kind::Flat)).unwrap()
+}
+
 #[test]
 fn the_pieces_of_the_tests_are_what_the_core_makes() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/pieces");
-    for (name, bytes) in [("shop", shop()), ("changes", changes()), ("other-model", other_model())] {
+    let pieces =
+        [("shop", shop()), ("changes", changes()), ("other-model", other_model()), ("things", things())];
+    for (name, bytes) in pieces {
         let file = folder.join(name).with_extension("piece");
         if std::env::var_os("EDGELOOM_WRITE_GOLDEN").is_some() {
             std::fs::create_dir_all(&folder).unwrap();
