@@ -48,7 +48,7 @@ pub(super) fn items(n: usize, dimension: usize, seed: u64) -> Vec<Item> {
             fields.as_object_mut().unwrap().remove("price");
             fields["topic"] = Value::Null;
         }
-        let Value::Object(fields) = fields else { unreachable!() };
+        let Value::Object(fields) = fields else { panic!("{fields}") };
         Item { id: format!("item-{:05}", number * 7919 % 100_003), fields, embedding }
     };
     clustered(n, dimension, seed).into_iter().enumerate().map(item).collect()
@@ -352,7 +352,7 @@ fn whatever_is_changed_in_a_piece_it_is_refused_or_safe() {
                 let number =
                     [0, 1, 16, u32::MAX, generator.bits() as u32 % 4096][generator.bits() as usize % 5];
                 let old = u32::from_le_bytes(*changed[place..].first_chunk().unwrap());
-                let new = if generator.bits() % 2 == 0 { number } else { old.wrapping_add(number) };
+                let new = if generator.bits().is_multiple_of(2) { number } else { old.wrapping_add(number) };
                 changed[place..place + 4].copy_from_slice(&new.to_le_bytes());
             }
             format::seal(&mut changed);
@@ -428,6 +428,9 @@ fn a_filter_with_an_unknown_word_is_refused() {
     assert!(filter(r#"{"tests": [{"field": "a", "missing": "passes"}]}"#).is_ok());
     assert!(filter(r#"{"tests": [{"field": "a", "oneof": []}]}"#).is_err());
     assert!(filter(r#"{"test": []}"#).is_err());
+    let text = r#"{"tests":[{"field":"a","max":2.5,"missing":"passes","one_of":["b",3]}]}"#;
+    assert_eq!(crate::json::read::<Filter>(text.as_bytes()).unwrap(), filter(text).unwrap());
+    assert_eq!(crate::json::write(&filter(text).unwrap()), text);
 }
 
 #[cfg(feature = "graph")]
