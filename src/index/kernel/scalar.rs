@@ -15,10 +15,27 @@ pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
     products.fold(0, i32::wrapping_add)
 }
 
-/// How many bits of a row of signs differ from the query's.
+/// How many bits of a row of signs differ from the query's. The same in wasm: its count of 64 bits is one instruction of the
+/// processor, that of 16 bytes a dozen.
+///
+/// Six words at once, unrolled by hand: 384 numbers, of which 768 and 1,536 are multiples.
+#[inline(always)]
 pub(crate) fn hamming(query: &[u64], row: &[u8]) -> u32 {
-    let pairs = query.iter().zip(row.as_chunks::<8>().0);
-    pairs.map(|(query, row)| (query ^ u64::from_le_bytes(*row)).count_ones()).sum()
+    let (query, query_rest) = query.as_chunks::<6>();
+    let (row, row_rest) = row.as_chunks::<8>().0.as_chunks::<6>();
+    let mut n = 0;
+    for ([a, b, c, d, e, f], [u, v, w, x, y, z]) in query.iter().zip(row) {
+        n += (a ^ u64::from_le_bytes(*u)).count_ones();
+        n += (b ^ u64::from_le_bytes(*v)).count_ones();
+        n += (c ^ u64::from_le_bytes(*w)).count_ones();
+        n += (d ^ u64::from_le_bytes(*x)).count_ones();
+        n += (e ^ u64::from_le_bytes(*y)).count_ones();
+        n += (f ^ u64::from_le_bytes(*z)).count_ones();
+    }
+    for (query, row) in query_rest.iter().zip(row_rest) {
+        n += (query ^ u64::from_le_bytes(*row)).count_ones();
+    }
+    n
 }
 
 /// Dot product of floats, in 16 sums that are added as a tree.
