@@ -134,6 +134,8 @@ struct Memory {
     /// Used last, last.
     kept: Vec<Kept>,
     waiting: Vec<String>,
+    /// What is being read, and since when; another view that asks for it finds it later.
+    reading: Vec<(String, u64)>,
     /// Whether KV failed when it was asked last; that is logged once.
     is_failing: bool,
 }
@@ -147,7 +149,10 @@ impl Memory {
         let place = self.kept.iter().position(|kept| kept.key == key);
         let age =
             place.and_then(|place| self.kept.get(place)).map(|kept| now.saturating_sub(kept.read_millis));
-        let is_waiting = self.waiting.iter().any(|waiting| waiting == key);
+        // A read that has not ended after twice its limit never will.
+        self.reading.retain(|(_, since)| now.saturating_sub(*since) < 2 * LIMIT.as_millis() as u64);
+        let mut under_way = self.waiting.iter().chain(self.reading.iter().map(|(reading, _)| reading));
+        let is_waiting = under_way.any(|own| own == key);
         if age.is_none_or(|age| age >= OLD_MILLIS) && !is_waiting && self.waiting.len() < WAITING {
             self.waiting.push(key.to_string());
         }
@@ -184,10 +189,16 @@ pub fn are_asked_for() -> bool {
 
 /// Reads what views asked for. Never fails: what can't be read is as if it were not there.
 pub async fn load(env: &Env) {
-    let waiting = MEMORY.with_borrow_mut(|memory| std::mem::take(&mut memory.waiting));
+    let waiting = MEMORY.with_borrow_mut(|memory| {
+        let waiting = std::mem::take(&mut memory.waiting);
+        let now = now_millis();
+        memory.reading.extend(waiting.iter().map(|key| (key.clone(), now)));
+        waiting
+    });
     let settings = settings(env);
     platform::all(waiting.into_iter().map(|key| async {
         let answer = platform::kv_get(env, STATE, &settings.interest_key(&key), 0, LIMIT).await;
+        MEMORY.with_borrow_mut(|memory| memory.reading.retain(|(reading, _)| *reading != key));
         // Of a failure nothing is kept: what is here is good for some minutes.
         match answer {
             Ok(bytes) => {
@@ -248,6 +259,10 @@ mod tests {
         assert!(memory.current("b", "m", NOW).is_none(), "expired");
         memory.put("c".into(), None, NOW);
         assert!(memory.current("c", "m", NOW).is_none(), "known not to be there");
+        memory.waiting.clear();
+        memory.reading.push(("d".into(), NOW));
+        assert!(memory.current("d", "m", NOW).is_none() && memory.waiting.is_empty(), "being read");
+        assert!(memory.current("d", "m", NOW + 60_000).is_none() && memory.waiting == ["d"], "for too long");
     }
 
     #[test]
