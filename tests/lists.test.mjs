@@ -160,11 +160,11 @@ test("the Worker finds what the core finds natively: the same items in the same 
   const queries = JSON.parse(readFileSync(path("tests/fixtures/index/queries.json"), "utf8"));
   for (const kind of ["flat", "sketch"]) {
     await push(readFileSync(path(`tests/fixtures/index/${kind}.edx`)), kind);
-    const nearest = async ({ embedding, k }) => {
+    const nearest = async ({ embedding, k, filter }) => {
       const answer = await worker.fetch("/_edgeloom/nearest", {
         method: "POST",
         headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-        body: JSON.stringify({ index: kind, vector: embedding, k }),
+        body: JSON.stringify({ index: kind, vector: embedding, k, filter }),
       });
       return { status: answer.status, ...(await answer.json()) };
     };
