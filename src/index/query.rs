@@ -18,6 +18,7 @@ pub struct Query {
     /// Signs of the rotated.
     pub(super) signs: Vec<u64>,
     /// Rotated, as a row and its scale: for graphs, which compare rows with one another; nothing where there is none.
+    #[cfg_attr(not(feature = "graph"), allow(dead_code, reason = "graphs alone compare rows"))]
     pub(super) row: (Vec<u8>, f32),
 }
 

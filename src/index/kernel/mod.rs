@@ -1,9 +1,9 @@
 //! The inner loops: dot products and distances of rows of bytes. Nothing else is worth a SIMD instruction here.
 //!
-//! Each loop is there twice: [`scalar`] in plain code, and in wasm with its 128-bit instructions. Both give the same bits:
+//! Each loop is there twice: `scalar` in plain code, and in wasm with its 128-bit instructions. Both give the same bits:
 //! integers are exact, and floats are added in the same order. [`differs`] compares them, natively and in wasm.
 //!
-//! Rows are padded with zeros to multiples of [`BLOCK`] bytes, so that no loop has a rest.
+//! Rows are padded with zeros to multiples of 16 bytes, so that no loop has a rest.
 
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
