@@ -269,7 +269,7 @@ impl Catalogue {
         if embedding.dimension() != self.dimension() {
             return Err(QueryError::Dimension { expected: self.dimension(), found: embedding.dimension() });
         }
-        Ok(Query::new(embedding))
+        Ok(Query::new(embedding, self.pieces().map(Index::kind)))
     }
 
     /// The items that a filter lets through, to be used for many queries.

@@ -3,6 +3,7 @@
 use super::bits::Bits;
 use super::columns::Column;
 use super::piece::Index;
+use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -50,14 +51,22 @@ pub struct Test {
 }
 
 /// What becomes of an item without a field. An empty list is no field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// It passes.
     Passes,
     /// It fails.
+    #[default]
     Fails,
 }
+
+json::fields! {
+    Filter { may have tests; }
+    Test { needs field; may have one_of, none_of, min, max, missing; }
+}
+
+json::words! { Missing { "passes" Passes, "fails" Fails } }
 
 impl Filter {
     /// The positions of a piece that pass.

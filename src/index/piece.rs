@@ -3,7 +3,7 @@
 use super::columns::{Column, Columns};
 use super::format::{self, Exact, Head, IndexError, Kind, Section, Sections};
 use super::kernel::BLOCK;
-use super::quantise::{value_of_half, values_of};
+use super::quantise::{sign_bytes, value_of_half, values_of};
 use super::rotation::rotate_back;
 use super::texts::{Texts, number_at};
 use crate::embedding::Embedding;
@@ -229,9 +229,13 @@ impl Index {
         Some((self.rows().get(start..start.checked_add(self.stride())?)?, self.scale(position)?))
     }
 
-    /// The scale of an item's row.
-    pub(super) fn scale(&self, position: usize) -> Option<f32> {
+    fn scale(&self, position: usize) -> Option<f32> {
         number_at(self.section(Section::Scales), position.checked_mul(4)?).map(f32::from_bits)
+    }
+
+    /// The scales of all rows, little endian.
+    pub(super) fn scales(&self) -> &[[u8; 4]] {
+        self.section(Section::Scales).as_chunks().0
     }
 
     /// All signs.
@@ -285,7 +289,7 @@ fn check<'b>(head: &Head, part: &impl Fn(Section) -> &'b [u8]) -> Result<(), &'s
     if !is_ascending || positions.as_chunks().0.iter().any(|at| number(at) as usize >= head.n_items) {
         return Err("list of short ids");
     }
-    let sign_bytes = if head.kind == Kind::Sketch { head.dimension.next_multiple_of(64) / 8 } else { 0 };
+    let sign_bytes = if head.kind == Kind::Sketch { sign_bytes(head.dimension) } else { 0 };
     if !has(Section::Rows, head.dimension.next_multiple_of(BLOCK))
         || !has(Section::Scales, 4)
         || !has(Section::Signs, sign_bytes)
