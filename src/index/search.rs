@@ -70,7 +70,7 @@ fn scan_all(index: &Index, query: &Query, top: &mut Top) {
         position += 4;
     }
     for (row, scale) in last.chunks_exact(stride).zip(last_scales) {
-        let [sum, ..] = dot_four(&query.levels, [row, &[], &[], &[]]);
+        let [sum, ..] = dot_four(&query.levels, [row; 4]);
         top.offer((sum as f32 * (f32::from_le_bytes(*scale) * query.scale), position as usize));
         position += 1;
     }
@@ -91,7 +91,7 @@ fn scan(index: &Index, query: &Query, positions: &[u32], top: &mut Top) {
         offer_four(query, rows, &[scale(a), scale(b), scale(c), scale(d)], *four, top);
     }
     for position in last {
-        let [sum, ..] = dot_four(&query.levels, [row(*position), &[], &[], &[]]);
+        let [sum, ..] = dot_four(&query.levels, [row(*position); 4]);
         top.offer((sum as f32 * (f32::from_le_bytes(scale(*position)) * query.scale), *position as usize));
     }
 }
