@@ -3,6 +3,8 @@
 
 use crate::context::Context;
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
+use crate::index::short_id;
+use crate::lookup::{Lookup, MAX_ABOVE};
 use crate::receipt::{Basis, Candidates, Fatigue, Loss};
 use crate::saturation::SeenKey;
 use crate::seed::{Purpose, Seed};
@@ -115,8 +117,7 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         choices.push(untouched(position, if is_addressed { Reason::Split } else { Reason::Default }));
     }
     let mut page = Page::new(&snapshot.combinations);
-    // What stands in the places of a list so far; they follow each other.
-    let (mut list, mut listed): (Option<&SlotId>, Vec<ArmId>) = (None, Vec::new());
+    let mut listed = Listed::default();
     for outcome in choices.iter_mut().filter(|choice| choice.reason == Reason::Split) {
         let Some(slot) = snapshot.slots.get(outcome.slot) else { continue };
         let is_eligible = |arm: &Arm| {
@@ -125,10 +126,8 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
                 && page.refusal(arm).is_none()
         };
         let codes = slot.chooser.codes(context);
-        if slot.list.is_some() && list != Some(slot.name()) {
-            (list, listed) = (Some(slot.name()), Vec::new());
-        }
-        let offers = slot.offers(codes.as_ref(), context, if slot.list.is_some() { &listed } else { &[] });
+        let lookup = context.lookups.get(slot.name().as_str());
+        let offers = slot.offers(codes.as_ref(), context, listed.before(slot, lookup));
         // The arms of a list stand in for its items.
         let is_brought = |at: usize| match slot.list {
             Some(_) => offers.is_some() == slot.chooser.stands_for_actions(at),
@@ -177,9 +176,10 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         });
         let chosen = offers.as_ref().zip(outcome.action.map(usize::from));
         let action = chosen.and_then(|(offers, action)| offers.id(action)).cloned();
-        listed.extend(action.clone());
+        listed.add(action.as_ref());
         let codes = chosen.and_then(|(offers, action)| offers.codes(action)).cloned().or(codes);
-        let lookup = offers.as_ref().and_then(|_| context.lookups.get(slot.name().as_str())).cloned();
+        let lookup = lookup.filter(|_| offers.is_some());
+        let lookup = lookup.map(|lookup| Lookup { above: listed.above.clone(), ..lookup.clone() });
         let offers = offers.map(|offers| offers.fingerprint);
         if codes.is_some() || shadow.is_some() || fatigue.is_some() || slot.period_hours.is_some() {
             let basis = Basis {
@@ -195,6 +195,45 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         }
     }
     (held_out, choices)
+}
+
+/// What stands in the lists of a page so far. The places of a list follow each other.
+#[derive(Default)]
+struct Listed<'s> {
+    list: Option<&'s SlotId>,
+    /// The index that it looks into.
+    index: Option<u64>,
+    /// Items of lists of the same index above it.
+    above: Vec<u32>,
+    /// These, and what stands in its own places.
+    taken: Vec<u32>,
+    /// Everything, with the index it is from.
+    all: Vec<(u64, u32)>,
+}
+
+impl<'s> Listed<'s> {
+    /// Short names of the items that a place can't have any more.
+    fn before(&mut self, slot: &'s Slot, lookup: Option<&Lookup>) -> &[u32] {
+        if slot.list.is_none() {
+            self.list = None;
+            return &[];
+        }
+        if self.list != Some(slot.name()) {
+            (self.list, self.index) = (Some(slot.name()), lookup.map(|lookup| lookup.index));
+            let of_index = self.all.iter().filter(|(index, _)| Some(*index) == self.index);
+            self.above = of_index.map(|(_, item)| *item).take(MAX_ABOVE).collect();
+            self.taken.clone_from(&self.above);
+        }
+        &self.taken
+    }
+
+    fn add(&mut self, item: Option<&ArmId>) {
+        let Some(item) = item.filter(|_| self.list.is_some()).map(|item| short_id(item.as_str())) else {
+            return;
+        };
+        self.taken.push(item);
+        self.all.extend(self.index.map(|index| (index, item)));
+    }
 }
 
 /// What the visitor has now seen once more, or would have seen without the holdout, and the hours that it is counted over: so that

@@ -8,6 +8,8 @@
 //! 1       1 = has an item of the page, 2 = there was a vector that the site knows of the visitor, 4 × items seen; at most 8
 //! 0 or 4  short name of the page's item, little endian
 //! 7 each  items seen, newest first: short name and tens of minutes since, little endian
+//! 1       how many items stand above
+//! 4 each  short names of these, little endian
 //! ```
 
 use crate::bytes::Reader;
@@ -16,6 +18,8 @@ use crate::bytes::Reader;
 const STEP_MILLIS: u64 = 600_000;
 /// Most items seen.
 pub const MAX_SEEN: usize = 8;
+/// Most items of other lists that a list steers clear of.
+pub const MAX_ABOVE: usize = 16;
 
 /// What candidates were looked up with.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,12 +34,14 @@ pub struct Lookup {
     pub seen: Vec<(u32, u32)>,
     /// Whether there was a vector that the site knows of the visitor; it is not here.
     pub declared: bool,
+    /// Short names of the items that lists of the same index show above, as the decision filled them.
+    pub above: Vec<u32>,
 }
 
 impl Lookup {
     /// Most bytes of the stored form.
     #[cfg(test)]
-    pub(crate) const MAX_BYTES: usize = 8 + 3 + 1 + 4 + 7 * MAX_SEEN;
+    pub(crate) const MAX_BYTES: usize = 8 + 3 + 1 + 4 + 7 * MAX_SEEN + 1 + 4 * MAX_ABOVE;
 
     /// The step of a time.
     #[must_use]
@@ -66,6 +72,9 @@ impl Lookup {
             out.extend_from_slice(&item.to_le_bytes());
             short(out, *steps);
         }
+        let above = self.above.iter().take(MAX_ABOVE);
+        out.push(above.len() as u8);
+        above.for_each(|item| out.extend_from_slice(&item.to_le_bytes()));
     }
 
     /// Reads the stored form; `None` for everything that `write` would not write.
@@ -83,7 +92,10 @@ impl Lookup {
         for _ in 0..n_seen {
             seen.push((u32::from_le_bytes(reader.array()?), short(reader)?));
         }
-        Some(Self { index, step, own, seen, declared: shape & 2 != 0 })
+        let n_above = usize::from(reader.byte()?);
+        (n_above <= MAX_ABOVE).then_some(())?;
+        let above = (0..n_above).map(|_| Some(u32::from_le_bytes(reader.array()?))).collect::<Option<_>>()?;
+        Some(Self { index, step, own, seen, declared: shape & 2 != 0, above })
     }
 }
 
@@ -100,8 +112,9 @@ pub(crate) mod tests {
             own: Option<u32>,
             seen in prop::collection::vec((any::<u32>(), 0_u32..1 << 24), 0..=MAX_SEEN),
             declared: bool,
+            above in prop::collection::vec(any::<u32>(), 0..=MAX_ABOVE),
         ) -> Lookup {
-            Lookup { index, step, own, seen, declared }
+            Lookup { index, step, own, seen, declared, above }
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::bandit::Codes;
 use crate::context::{Action, Context};
 use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
-use crate::id::{ArmId, SnapshotVersion};
+use crate::id::SnapshotVersion;
+use crate::index::short_id;
 use crate::receipt::{Candidates, Receipt};
 use crate::seed::{Seed, unit_of_view};
 use crate::snapshot::{ListPlace, Sight, Snapshot};
@@ -101,8 +102,12 @@ pub fn replay_with(
     let offers = basis.offers.and_then(|_| {
         let actions = [(slot.name().to_string(), actions.to_vec())].into_iter().collect();
         let context = Context { actions, ..Context::default() };
-        let before = slot.list.as_ref().map(|own| before(snapshot, own, &seed, (codes.as_ref(), &context)));
-        slot.offers(codes.as_ref(), &context, &before.unwrap_or_default())
+        let above = basis.lookup.as_ref().map(|lookup| lookup.above.clone()).unwrap_or_default();
+        let taken = match &slot.list {
+            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &context)),
+            None => Vec::new(),
+        };
+        slot.offers(codes.as_ref(), &context, &taken)
     });
     if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
         return Err(ReplayError::Actions);
@@ -129,14 +134,13 @@ pub fn replay_with(
     Ok(choice)
 }
 
-/// What stands in the places of a list before one of them, as the same decision chose it.
+/// Short names of what stands in the places of a list before one of them, as the same decision chose it, with what stood above.
 fn before(
     snapshot: &Snapshot,
     own: &ListPlace,
-    seed: &Seed,
-    (codes, context): (Option<&Codes>, &Context),
-) -> Vec<ArmId> {
-    let mut taken: Vec<ArmId> = Vec::new();
+    mut taken: Vec<u32>,
+    (seed, codes, context): (&Seed, Option<&Codes>, &Context),
+) -> Vec<u32> {
     for (position, slot) in snapshot.slots.iter().enumerate() {
         let is_before = |other: &ListPlace| other.list.id == own.list.id && other.place < own.place;
         if !slot.list.as_ref().is_some_and(is_before) {
@@ -151,7 +155,8 @@ fn before(
             asked: Asked::Propensity,
         };
         let choice = choose(position, slot, Candidates::of(items), view);
-        taken.extend(choice.action.and_then(|action| offers.id(usize::from(action))).cloned());
+        let item = choice.action.and_then(|action| offers.id(usize::from(action)));
+        taken.extend(item.map(|item| short_id(item.as_str())));
     }
     taken
 }

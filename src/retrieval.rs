@@ -47,7 +47,7 @@ pub struct Candidate {
 /// The items of an index by a number of theirs, made once for each index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Popular {
-    /// Those with the largest numbers, the largest first, of equals the one with the smaller id.
+    /// Those with the largest numbers, the largest first.
     items: Vec<ItemRef>,
     /// ln(1 + the largest number).
     scale: f64,
@@ -57,14 +57,9 @@ impl Popular {
     /// Ranks the items by a field.
     #[must_use]
     pub fn of(catalogue: &Catalogue, field: &str) -> Self {
-        let number = |item: ItemRef| catalogue.number(item, field).filter(|number| *number > 0.0);
-        let mut items: Vec<(f64, ItemRef)> =
-            catalogue.items().filter_map(|item| Some((number(item)?, item))).collect();
-        items.sort_unstable_by(|a, b| {
-            b.0.total_cmp(&a.0).then_with(|| catalogue.id(a.1).cmp(&catalogue.id(b.1)))
-        });
-        let scale = items.first().map_or(1.0, |(most, _)| libm::log1p(*most));
-        Self { items: items.into_iter().take(MOST_POPULAR).map(|(_, item)| item).collect(), scale }
+        let items = catalogue.largest(field, MOST_POPULAR);
+        let most = items.first().and_then(|item| catalogue.number(*item, field));
+        Self { items, scale: most.map_or(1.0, libm::log1p) }
     }
 
     /// How popular an item with this number is, in \[0, 1\]: by orders of magnitude, for numbers of views differ by them.
@@ -92,6 +87,7 @@ pub fn lookup(catalogue: &Catalogue, own: Option<u32>, context: &Context) -> Loo
         // Steps of ten minutes are what a trail counts in.
         seen: seen.map(|(item, hours)| (item, libm::roundf(hours * 6.0) as u32)).take(MAX_SEEN).collect(),
         declared: false,
+        above: Vec::new(),
     }
 }
 

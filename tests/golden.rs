@@ -6,9 +6,6 @@
 
 use edgeloom::bandit::{BetaPosterior, p_best, sampler};
 use edgeloom::decide::{Choice, decide};
-use edgeloom::embedding::Embedding;
-use edgeloom::index::Kind;
-use edgeloom::index::build::{Item, Options, build};
 use edgeloom::receipt::{Flags, Keyring, Receipt};
 use edgeloom::replay::replay;
 use edgeloom::seed::{Generator, Purpose, hash};
@@ -216,30 +213,4 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
         ["SPLIT", "STATIC", "DEFAULT", "HOLDOUT"].iter().all(|r| reasons.get(r) >= Some(&10)),
         "{reasons:?}"
     );
-}
-
-/// The index that tests of the Worker push: forty items of two topics, which are two directions. The same bytes on every machine.
-#[test]
-fn an_index_is_built_to_the_same_bytes() {
-    let mut generator = Generator::new(5);
-    let item = |at: usize| {
-        let topic = at % 2;
-        let values: Vec<f32> = (0..16)
-            .map(|axis| generator.unit() as f32 * 0.4 + if axis % 2 == topic { 1.0 } else { 0.0 })
-            .collect();
-        let fields = serde_json::json!({
-            "topic": (["tea", "cups"][topic]), "title": format!("Item {at}"), "link": format!("/items/item-{at}"), "views": at * 10,
-        });
-        Item {
-            id: format!("item-{at}"),
-            fields: fields.as_object().unwrap().clone(),
-            embedding: Embedding::new(&values).unwrap(),
-        }
-    };
-    let bytes = build((0..40).map(item).collect(), &Options::new("test", Kind::Flat)).unwrap();
-    let place = path("../index/things.edgeloom");
-    if writing() {
-        std::fs::write(&place, &bytes).unwrap();
-    }
-    assert!(std::fs::read(&place).unwrap() == bytes, "the form of an index has changed");
 }

@@ -11,8 +11,8 @@ import { exposure, reward } from "./support/receipt.mjs";
 import { BROWSER, decisionsOf, tokenLinks, until } from "./support/sample.mjs";
 import { start } from "./support/workerd.mjs";
 
-/** Forty items of two topics, made by tests/golden.rs: even ones of tea, odd ones of cups. */
-const PIECE = readFileSync(path("tests/fixtures/index/things.edgeloom"));
+/** Forty items of two topics, made by tests/pieces.rs: even ones of tea, odd ones of cups. */
+const PIECE = readFileSync(path("tests/fixtures/pieces/things.piece"));
 const CONSENT = "choice=statistics";
 const KEY = SECRETS.IMPORT_KEYS.split(":")[1];
 const page = (title) => html(`<!doctype html><title>${title}</title><h1>${title}</h1><div data-edge-slot="next"><p>the page's own list</p></div><footer>end</footer>`);
@@ -154,4 +154,26 @@ test("a damaged index is refused, and the one in use stays", async () => {
   const refused = await worker.fetch(`/_edgeloom/admin/pieces/${hash}`, { method: "PUT", headers, body: bad });
   assert.equal(refused.status, 422, await refused.text());
   assert.equal((await view("/items/item-8")).slots["next.1"].arm, "items");
+});
+
+test("the Worker finds what the core finds natively: the same items in the same order, with the same similarities", async () => {
+  const queries = JSON.parse(readFileSync(path("tests/fixtures/index/queries.json"), "utf8"));
+  for (const kind of ["flat", "sketch"]) {
+    await push(readFileSync(path(`tests/fixtures/index/${kind}.edx`)), kind);
+    const nearest = async ({ embedding, k, filter }) => {
+      const answer = await worker.fetch("/_edgeloom/nearest", {
+        method: "POST",
+        headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+        body: JSON.stringify({ index: kind, vector: embedding, k, filter }),
+      });
+      return { status: answer.status, ...(await answer.json()) };
+    };
+    await until(() => nearest(queries[0]), ({ status }) => status === 200);
+    for (const query of queries) {
+      const { items } = await nearest(query);
+      // Told are six digits.
+      const expected = query.found[kind].map(([id, similarity]) => [id, Math.round(Math.fround(similarity) * 1e6) / 1e6]);
+      assert.deepEqual(items.map(({ id, similarity }) => [id, similarity]), expected);
+    }
+  }
 });

@@ -53,6 +53,7 @@ export async function page(request, env, ctx, engine) {
   const entry = mayKeep ? (find(view) ?? (mayBorrow(view) ? await borrow(view) : undefined)) : undefined;
   const use = entry && (arePurgesKnown() ? standing(entry, request, Date.now()) : "ask");
   if (plan?.age === "stale") refresh(view);
+  if (plan?.age === "asks") readBehind(view, Promise.resolve());
   followPurges(view);
   if (use === "renew") renewLater(view, entry);
   if (use === "fresh" || use === "renew") {
@@ -129,11 +130,15 @@ function keptAnswer(view, entry, response) {
 }
 
 /** Reads the published snapshot behind the response; kept alive beyond this request, for the next one needs it too. */
-export function refresh({ env, ctx, engine }) {
-  const loading = engine.load(env).catch((error) => console.error("snapshot", String(error)));
-  // Megabytes, which nobody waits for: until they are here, their slots are as they were.
-  ctx.waitUntil(loading.then(() => engine.loadIndexes(env)).catch((error) => console.error("indexes", String(error))));
+export function refresh(view) {
+  const loading = view.engine.load(view.env).catch((error) => console.error("snapshot", String(error)));
+  readBehind(view, loading);
   return loading;
+}
+
+/** Reads indexes and interests, which nobody waits for: until they are here, their slots are as they were. */
+function readBehind({ env, ctx, engine }, before) {
+  ctx.waitUntil(before.then(() => engine.loadIndexes(env)).catch((error) => console.error("indexes", String(error))));
 }
 
 /** Waits for the snapshot where there was none yet, but not for long. */

@@ -63,6 +63,19 @@ impl Bits {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
+    /// The positions, ascending, as a list: for loops that can't wait for an iterator.
+    pub(crate) fn positions(&self) -> Vec<u32> {
+        let mut positions = Vec::with_capacity(self.count());
+        for (start, word) in (0..).step_by(64).zip(&self.words) {
+            let mut rest = *word;
+            while rest != 0 {
+                positions.push(start + rest.trailing_zeros());
+                rest &= rest - 1;
+            }
+        }
+        positions
+    }
+
     /// The positions, ascending.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.words.iter().enumerate().flat_map(|(place, word)| {
@@ -93,6 +106,7 @@ mod tests {
             };
             let expected: Vec<usize> = (0..len).filter(|position| is_in(*position)).collect();
             prop_assert_eq!(bits.iter().collect::<Vec<_>>(), expected.clone());
+            prop_assert!(bits.positions().iter().map(|position| *position as usize).eq(bits.iter()));
             prop_assert_eq!(bits.count(), expected.len());
             prop_assert_eq!(&bits, &Bits::of(len, is_in));
             prop_assert!((0..300).all(|position| bits.contains(position) == expected.contains(&position)));

@@ -3,6 +3,7 @@
 
 use super::format::{Exact, Kind, SECTIONS, n_bytes};
 use super::kernel::BLOCK;
+use super::quantise::sign_bytes;
 use std::fmt;
 
 /// Most bytes of a piece: a value of KV has at most 25 MiB, and what a publisher adds needs a little room.
@@ -35,13 +36,13 @@ impl Size {
     /// |---|---|---|
     /// | row | d, in whole blocks of 16 | all |
     /// | scale, short id, starts of id and fields | 4 + 8 + 8 | all |
-    /// | signs | d/8, in whole words of 8 | sketches |
+    /// | signs | d/8, in whole blocks of 16 | sketches |
     /// | neighbours | 2·(64 + 1) stored, 256 and more in memory | graphs |
     /// | floats | 2·d or 4·d | those that keep them |
     #[must_use]
     pub const fn bytes_of_item(&self) -> usize {
         let signs = match self.kind {
-            Kind::Sketch => self.dimension.next_multiple_of(64) / 8,
+            Kind::Sketch => sign_bytes(self.dimension),
             Kind::Flat | Kind::Graph => 0,
         };
         let neighbours = match self.kind {

@@ -6,8 +6,10 @@ use super::kernel::dot_rows;
 use super::piece::Index;
 use super::query::{Query, QueryError};
 use super::search;
+use super::top::Top;
 use crate::embedding::Embedding;
 use crate::seed::{Purpose, hash};
+use crate::sorted::sort_by;
 use std::fmt;
 
 /// An item of a catalogue: good for as long as the catalogue is, and no longer.
@@ -266,6 +268,20 @@ impl Catalogue {
         })
     }
 
+    /// The `k` items with the largest numbers above 0 in a field, the largest first, of equals the one that comes first among
+    /// [`items`](Self::items); numbers that are equal to six digits count as such.
+    #[must_use]
+    pub fn largest(&self, field: &str, k: usize) -> Vec<ItemRef> {
+        let items: Vec<ItemRef> = self.items().collect();
+        let mut top = Top::new(k);
+        for (at, item) in items.iter().enumerate() {
+            if let Some(number) = self.number(*item, field).filter(|number| *number > 0.0) {
+                top.offer((number as f32, at));
+            }
+        }
+        top.into_sorted().into_iter().filter_map(|(_, at)| items.get(at).copied()).collect()
+    }
+
     /// Prepares an embedding for searching: some microseconds. Who knows which model made it says so.
     ///
     /// # Errors
@@ -277,7 +293,7 @@ impl Catalogue {
         if embedding.dimension() != self.dimension() {
             return Err(QueryError::Dimension { expected: self.dimension(), found: embedding.dimension() });
         }
-        Ok(Query::new(embedding))
+        Ok(Query::new(embedding, self.pieces().map(Index::kind)))
     }
 
     /// The items that a filter lets through, to be used for many queries.
@@ -322,7 +338,7 @@ impl Catalogue {
             );
         }
         if self.pieces.len() > 1 {
-            hits.sort_by(|one, other| {
+            sort_by(&mut hits, |one, other| {
                 let by_similarity = other.similarity.total_cmp(&one.similarity);
                 by_similarity.then_with(|| self.id(one.item).cmp(&self.id(other.item)))
             });

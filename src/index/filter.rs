@@ -3,6 +3,7 @@
 use super::bits::Bits;
 use super::columns::Column;
 use super::piece::Index;
+use crate::json;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,6 +60,13 @@ pub enum Missing {
     #[default]
     Fails,
 }
+
+json::fields! {
+    Filter { may have tests; }
+    Test { needs field; may have one_of, none_of, min, max, missing; }
+}
+
+json::words! { Missing { "passes" Passes, "fails" Fails } }
 
 impl Filter {
     /// The positions of a piece that pass.

@@ -115,7 +115,7 @@ pub(super) enum Section {
     Rows,
     /// Scales of the rows, `f32`.
     Scales,
-    /// Signs of the rotated vectors, in rows of whole words of 64 bits; of sketches only.
+    /// Signs of the rotated vectors, in rows of whole blocks; of sketches only.
     Signs,
     /// The vectors as they came, as floats.
     Floats,

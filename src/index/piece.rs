@@ -3,7 +3,7 @@
 use super::columns::{Column, Columns};
 use super::format::{self, Exact, Head, IndexError, Kind, Section, Sections};
 use super::kernel::BLOCK;
-use super::quantise::{value_of_half, values_of};
+use super::quantise::{sign_bytes, value_of_half, values_of};
 use super::rotation::rotate_back;
 use super::texts::{Texts, number_at};
 use crate::embedding::Embedding;
@@ -31,7 +31,7 @@ pub struct Index {
     deleted: Texts,
     columns: Columns,
     #[cfg(feature = "graph")]
-    graph: Option<super::graph::Graph>,
+    graph: Option<Arc<super::graph::Graph>>,
 }
 
 impl Index {
@@ -63,7 +63,7 @@ impl Index {
             Kind::Graph => {
                 let rows = super::graph::Rows::new(&bytes, &sections, head.dimension);
                 let graph = super::graph::Graph::open(part(Section::Graph), rows, &head);
-                Some(graph.ok_or(IndexError::Broken { part: "graph" })?)
+                Some(Arc::new(graph.ok_or(IndexError::Broken { part: "graph" })?))
             }
             Kind::Flat | Kind::Sketch => None,
         };
@@ -126,7 +126,7 @@ impl Index {
     #[must_use]
     pub fn n_bytes(&self) -> usize {
         #[cfg(feature = "graph")]
-        let graph = self.graph.as_ref().map_or(0, super::graph::Graph::n_bytes);
+        let graph = self.graph.as_ref().map_or(0, |graph| graph.n_bytes());
         #[cfg(not(feature = "graph"))]
         let graph = 0;
         self.bytes.len() + graph
@@ -235,9 +235,13 @@ impl Index {
         Some((self.rows().get(start..start.checked_add(self.stride())?)?, self.scale(position)?))
     }
 
-    /// The scale of an item's row.
-    pub(super) fn scale(&self, position: usize) -> Option<f32> {
+    fn scale(&self, position: usize) -> Option<f32> {
         number_at(self.section(Section::Scales), position.checked_mul(4)?).map(f32::from_bits)
+    }
+
+    /// The scales of all rows, little endian.
+    pub(super) fn scales(&self) -> &[[u8; 4]] {
+        self.section(Section::Scales).as_chunks().0
     }
 
     /// All signs.
@@ -261,8 +265,8 @@ impl Index {
     }
 
     #[cfg(feature = "graph")]
-    pub(super) const fn graph(&self) -> Option<&super::graph::Graph> {
-        self.graph.as_ref()
+    pub(super) fn graph(&self) -> Option<&super::graph::Graph> {
+        self.graph.as_deref()
     }
 }
 
@@ -291,7 +295,7 @@ fn check<'b>(head: &Head, part: &impl Fn(Section) -> &'b [u8]) -> Result<(), &'s
     if !is_ascending || positions.as_chunks().0.iter().any(|at| number(at) as usize >= head.n_items) {
         return Err("list of short ids");
     }
-    let sign_bytes = if head.kind == Kind::Sketch { head.dimension.next_multiple_of(64) / 8 } else { 0 };
+    let sign_bytes = if head.kind == Kind::Sketch { sign_bytes(head.dimension) } else { 0 };
     if !has(Section::Rows, head.dimension.next_multiple_of(BLOCK))
         || !has(Section::Scales, 4)
         || !has(Section::Signs, sign_bytes)

@@ -125,11 +125,13 @@ mod tests {
             .map(|(number, own)| (format!("{number:05}"), own.clone()))
             .collect();
         for kind in kinds() {
+            // Building a graph takes its time.
+            let truth = if kind == Kind::Graph { &truth[..700] } else { &truth[..] };
             let item =
                 |(id, embedding): (String, Embedding)| Item { id, fields: serde_json::Map::new(), embedding };
             let items = truth.iter().cloned().map(item).collect();
             let index = Index::open(build(items, &Options::new("m", kind)).unwrap()).unwrap();
-            let found = recall(&Catalogue::new(vec![index]).unwrap(), &truth, queries, 10);
+            let found = recall(&Catalogue::new(vec![index]).unwrap(), truth, queries, 10);
             assert!(found > if kind == Kind::Flat { 0.985 } else { 0.98 }, "{kind:?}: {found}");
         }
     }

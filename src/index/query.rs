@@ -1,5 +1,6 @@
 //! What is looked for, prepared once for all pieces and kinds.
 
+use super::format::Kind;
 use super::quantise::{bytes_of, levels_of, signs_of};
 use super::rotation::rotate;
 use crate::embedding::Embedding;
@@ -16,16 +17,18 @@ pub struct Query {
     pub(super) scale: f32,
     /// Signs of the rotated.
     pub(super) signs: Vec<u64>,
-    /// Rotated, as a row and its scale: for graphs, whose items compare rows with one another.
+    /// Rotated, as a row and its scale: for graphs, which compare rows with one another; nothing where there is none.
     pub(super) row: (Vec<u8>, f32),
 }
 
 impl Query {
-    /// Prepares an embedding.
-    pub(super) fn new(embedding: &Embedding) -> Self {
+    /// Prepares an embedding for pieces of some kinds.
+    pub(super) fn new(embedding: &Embedding, mut kinds: impl Iterator<Item = Kind>) -> Self {
         let rotated = rotate(embedding.values());
         let (levels, scale) = levels_of(&rotated);
-        Self { plain: embedding.clone(), levels, scale, signs: signs_of(&rotated), row: bytes_of(&rotated) }
+        let row = kinds.any(|kind| kind == Kind::Graph).then(|| bytes_of(&rotated));
+        let (plain, signs) = (embedding.clone(), signs_of(&rotated));
+        Self { plain, levels, scale, signs, row: row.unwrap_or_default() }
     }
 
     /// The embedding it was made of.

@@ -50,7 +50,7 @@ fn n_bytes_of(items: &[Item], plan: &Plan, options: &Options) -> Result<usize, B
     let (_, sections) = sections(items, plan, options).ok_or(BuildError::TooLarge)?;
     let graph = match options.kind {
         // The point, 64 neighbours, and 32 for each of the layers above, which have a third of the items together at most.
-        Kind::Graph => 64 + items.len() * (4 + 1 + 64 * 4 + (1 + 32 * 4) / 2),
+        Kind::Graph => 64 + items.len() * (4 + 1 + 64 * 4 + 65),
         Kind::Flat | Kind::Sketch => 0,
     };
     Ok(n_bytes(sections.iter().map(Vec::len)) + graph)

@@ -33,7 +33,7 @@ impl Texts {
         let n = usize::try_from(u32::from_le_bytes(*n)).ok()?;
         let (starts, rest) = rest.split_at_checked(n.checked_add(1)?.checked_mul(4)?)?;
         let starts = starts.as_chunks::<4>().0.iter().map(|start| u32::from_le_bytes(*start) as usize);
-        let text = std::str::from_utf8(rest.get(..starts.clone().last()?)?).ok()?;
+        let text = std::str::from_utf8(rest.get(..starts.clone().next_back()?)?).ok()?;
         let mut before = 0;
         for (place, start) in starts.enumerate() {
             if start < before || (place == 0 && start != 0) || !text.is_char_boundary(start) {

@@ -16,19 +16,20 @@ pub(super) fn order(one: &Scored, other: &Scored) -> Ordering {
 pub(super) struct Top {
     k: usize,
     best: Vec<Scored>,
+    /// What is less similar is not among them; no bound while there is room.
+    least: f32,
 }
 
 impl Top {
     /// None yet.
-    pub(super) fn new(k: usize) -> Self {
-        Self { k, best: Vec::new() }
+    pub(super) const fn new(k: usize) -> Self {
+        Self { k, best: Vec::new(), least: if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY } }
     }
 
-    /// Takes a candidate in where it is among the best.
-    #[inline]
+    /// Takes a candidate in where it is among the best. Few of many are, so the rest costs a comparison.
+    #[inline(always)]
     pub(super) fn offer(&mut self, candidate: Scored) {
-        let is_worse = |last: &Scored| order(last, &candidate).is_le();
-        if self.best.len() < self.k || !self.best.last().is_none_or(is_worse) {
+        if candidate.0 >= self.least {
             self.insert(candidate);
         }
     }
@@ -38,6 +39,9 @@ impl Top {
         let place = self.best.partition_point(|own| order(own, &candidate).is_lt());
         self.best.insert(place, candidate);
         self.best.truncate(self.k);
+        if let Some((least, _)) = self.best.last().filter(|_| self.best.len() == self.k) {
+            self.least = *least;
+        }
     }
 
     /// The best, in order.

@@ -11,7 +11,7 @@
 //! 0–130    what arms have lost, see [`Fatigue`]
 //! 0 or 8   fingerprint of the actions that the request brought, little endian
 //! 0–65     name of the one that was chosen: length and text
-//! 0–72     what they were looked up with, see [`Lookup`]
+//! 0–137    what they were looked up with, see [`Lookup`]
 //! ```
 
 use super::fatigue::{Fatigue, Loss};

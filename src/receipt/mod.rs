@@ -16,7 +16,7 @@
 //! 2–65    slot: length and text
 //! 0–65    arm: length and text
 //! 0–514   candidates: length in LEB128 and bitmap
-//! 0–606   what learning needs, see [`Basis`]
+//! 0–671   what learning needs, see [`Basis`]
 //! ```
 //!
 //! A receipt of a slot `hero` with an arm `summer` takes 79 bytes with its tag, 106 characters in an address.

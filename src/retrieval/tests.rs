@@ -1,7 +1,7 @@
 //! Candidates of lists, from an index to a receipt and back.
 
 use super::*;
-use crate::decide::decide;
+use crate::decide::{Choice, decide};
 use crate::id::{DecisionId, VisitorKey};
 use crate::index::build::{Item, Options, build};
 use crate::index::{Index, Kind};
@@ -34,6 +34,13 @@ fn catalogue(n: usize) -> Catalogue {
 }
 
 fn snapshot(list: Value) -> Snapshot {
+    let published = snapshot_config(list);
+    let (snapshot, warnings) = compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
+    assert_eq!(warnings, []);
+    snapshot
+}
+
+fn snapshot_config(list: Value) -> wire::Published {
     let mut all =
         json!({ "index": "things", "block": "teaser", "length": 2, "candidates": 6, "popularity": "views" });
     all.as_object_mut().unwrap().extend(list.as_object().unwrap().clone());
@@ -43,11 +50,24 @@ fn snapshot(list: Value) -> Snapshot {
         "indexes": [{ "id": "things", "path": "/items/{id}" }],
         "slots": [{ "id": "next", "goal": "read", "list": all, "arms": [] }],
     });
-    let published =
-        wire::Published { config: serde_json::from_value(config).unwrap(), ..wire::Published::default() };
-    let (snapshot, warnings) = compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
-    assert_eq!(warnings, []);
-    snapshot
+    wire::Published { config: serde_json::from_value(config).unwrap(), ..wire::Published::default() }
+}
+
+fn receipt(snapshot: &Snapshot, choice: &Choice, seed: &Seed, time_millis: u64) -> Receipt {
+    let slot = &snapshot.slots[choice.slot];
+    Receipt {
+        decision: seed.decision,
+        unit: Some(seed.unit),
+        slot: slot.id.clone(),
+        arm: choice.arm.map(|arm| slot.arms[arm].id.clone()),
+        propensity: choice.propensity,
+        version: snapshot.version,
+        time_millis,
+        flags: Flags::default().with_per_view(true),
+        candidates: choice.candidates.clone(),
+        shards: 1,
+        basis: choice.basis.as_deref().cloned().unwrap(),
+    }
 }
 
 fn list(snapshot: &Snapshot) -> &List {
@@ -148,20 +168,7 @@ fn a_receipt_tells_enough_to_look_up_and_choose_again() {
             Seed::of_visitor("shop", &VisitorKey(n.to_le_bytes()), DecisionId((n << 64 | n).to_le_bytes()));
         for choice in decide(&snapshot, &context, &seed).choices {
             let basis = choice.basis.as_deref().unwrap();
-            let slot = &snapshot.slots[choice.slot];
-            let receipt = Receipt {
-                decision: seed.decision,
-                unit: Some(seed.unit),
-                slot: slot.id.clone(),
-                arm: choice.arm.map(|arm| slot.arms[arm].id.clone()),
-                propensity: choice.propensity,
-                version: snapshot.version,
-                time_millis: context.time_millis,
-                flags: Flags::default().with_per_view(true),
-                candidates: choice.candidates.clone(),
-                shards: 1,
-                basis: basis.clone(),
-            };
+            let receipt = receipt(&snapshot, &choice, &seed, context.time_millis);
             // All that is left of the visit is in the receipt.
             let looked_up = again(list, &catalogue, basis.lookup.as_ref().unwrap(), None).unwrap();
             assert_eq!(replay_with(&snapshot, &receipt, &looked_up).unwrap().action, choice.action);
@@ -172,6 +179,42 @@ fn a_receipt_tells_enough_to_look_up_and_choose_again() {
     }
     let other = Lookup { index: 1, ..Lookup::default() };
     assert_eq!(again(list, &catalogue, &other, None), Err(LookupError::OtherIndex));
+}
+
+#[test]
+fn two_lists_of_a_page_never_show_the_same_item_and_both_can_be_replayed() {
+    let catalogue = catalogue(60);
+    let mut published = snapshot_config(json!({}));
+    let mut second = published.config.slots[0].clone();
+    second.id = "more".into();
+    published.config.slots.push(second);
+    let (snapshot, warnings) = compile(&store::decode(&store::encode(&published, 1, 1).unwrap()).unwrap());
+    assert_eq!(warnings, []);
+    let mut context = on("/items/item-8");
+    let looked = lookup(&catalogue, own_item(&snapshot, "things", &catalogue, &context.path), &context);
+    let actions = again(list(&snapshot), &catalogue, &looked, None).unwrap();
+    for name in ["next", "more"] {
+        context.actions.insert(name.to_string(), actions.clone());
+        context.lookups.insert(name.to_string(), looked.clone());
+    }
+    for n in 1..60_u128 {
+        let seed =
+            Seed::of_visitor("shop", &VisitorKey(n.to_le_bytes()), DecisionId((n << 64 | n).to_le_bytes()));
+        let choices = decide(&snapshot, &context, &seed).choices;
+        let mut shown = Vec::new();
+        for choice in &choices {
+            let receipt = receipt(&snapshot, choice, &seed, context.time_millis);
+            let item = receipt.basis.action.clone().unwrap();
+            assert!(!shown.contains(&item), "{shown:?} {item}");
+            shown.push(item);
+            assert_eq!(
+                receipt.basis.lookup.as_ref().unwrap().above.len(),
+                if choice.slot < 2 { 0 } else { 2 }
+            );
+            assert_eq!(replay_with(&snapshot, &receipt, &actions).unwrap().action, choice.action);
+        }
+        assert_eq!(shown.len(), 4);
+    }
 }
 
 #[test]

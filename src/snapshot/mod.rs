@@ -246,9 +246,10 @@ impl Slot {
         self.list.as_ref().map_or(&self.id, |own| &own.list.id)
     }
 
-    /// What a request brings to the slot, as far as its policy looks at it; without what stands in other places of the same list.
+    /// What a request brings to the slot, as far as its policy looks at it; without those whose
+    /// short names are `taken`: what stands in other places of the list.
     #[must_use]
-    pub fn offers(&self, visit: Option<&Codes>, context: &Context, taken: &[ArmId]) -> Option<Offers> {
+    pub fn offers(&self, visit: Option<&Codes>, context: &Context, taken: &[u32]) -> Option<Offers> {
         let actions = context.actions.get(self.name().as_str())?;
         let place = self.list.as_ref().map(|own| own.place);
         self.chooser.offers(&Brought { slot: &self.id, place, actions, taken }, visit?)

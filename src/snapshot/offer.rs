@@ -42,8 +42,8 @@ pub(super) struct Brought<'b> {
     /// Which place of a list it is, from 0.
     pub(super) place: Option<usize>,
     pub(super) actions: &'b [Action],
-    /// Those that stand elsewhere already.
-    pub(super) taken: &'b [ArmId],
+    /// Short names of those that stand elsewhere already.
+    pub(super) taken: &'b [u32],
 }
 
 /// One action.
@@ -116,7 +116,9 @@ impl Offering {
         // One that is named twice is one.
         let is_new =
             |(at, action): &(usize, &Action)| !actions.iter().take(*at).any(|before| before.id == action.id);
-        let is_free = |(_, action): &(usize, &Action)| !taken.contains(&action.id);
+        let is_free = |(_, action): &(usize, &Action)| {
+            taken.is_empty() || !taken.contains(&short_id(action.id.as_str()))
+        };
         let known = actions.iter().take(MAX_ACTIONS).enumerate().filter(is_new).filter(is_free);
         let offers: Vec<Offer> = known.filter_map(|(_, action)| offer(action)).collect();
         let mut all = Vec::new();

@@ -3,7 +3,7 @@
 use crate::bindings::settings;
 use crate::platform::{Env, Response};
 use crate::request::now_millis;
-use crate::{respond, snapshots};
+use crate::{indexes, respond, snapshots};
 use edgeloom::json::{Tell, object};
 
 /// Answers the route.
@@ -22,6 +22,7 @@ pub async fn answer(env: &Env) -> Response {
         ("site", &settings(env).site as &dyn Tell),
         ("source", &state.source.as_str()),
         ("snapshot", &snapshot),
+        ("indexes", &indexes::told()),
     ];
     respond::json(200, &object(&told))
 }

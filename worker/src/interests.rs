@@ -134,6 +134,10 @@ struct Memory {
     /// Used last, last.
     kept: Vec<Kept>,
     waiting: Vec<String>,
+    /// What is being read, and since when; another view that asks for it finds it later.
+    reading: Vec<(String, u64)>,
+    /// Whether KV failed when it was asked last; that is logged once.
+    is_failing: bool,
 }
 
 thread_local! {
@@ -145,7 +149,10 @@ impl Memory {
         let place = self.kept.iter().position(|kept| kept.key == key);
         let age =
             place.and_then(|place| self.kept.get(place)).map(|kept| now.saturating_sub(kept.read_millis));
-        let is_waiting = self.waiting.iter().any(|waiting| waiting == key);
+        // A read that has not ended after twice its limit never will.
+        self.reading.retain(|(_, since)| now.saturating_sub(*since) < 2 * LIMIT.as_millis() as u64);
+        let mut under_way = self.waiting.iter().chain(self.reading.iter().map(|(reading, _)| reading));
+        let is_waiting = under_way.any(|own| own == key);
         if age.is_none_or(|age| age >= OLD_MILLIS) && !is_waiting && self.waiting.len() < WAITING {
             self.waiting.push(key.to_string());
         }
@@ -175,19 +182,39 @@ pub fn current(key: &str, model: &str, now: u64) -> Option<Rc<Embedding>> {
     MEMORY.with_borrow_mut(|memory| memory.current(key, model, now))
 }
 
+/// Whether a view asked for something that is to be read.
+pub fn are_asked_for() -> bool {
+    MEMORY.with_borrow(|memory| !memory.waiting.is_empty())
+}
+
 /// Reads what views asked for. Never fails: what can't be read is as if it were not there.
 pub async fn load(env: &Env) {
-    let waiting = MEMORY.with_borrow_mut(|memory| std::mem::take(&mut memory.waiting));
+    let waiting = MEMORY.with_borrow_mut(|memory| {
+        let waiting = std::mem::take(&mut memory.waiting);
+        let now = now_millis();
+        memory.reading.extend(waiting.iter().map(|key| (key.clone(), now)));
+        waiting
+    });
     let settings = settings(env);
     platform::all(waiting.into_iter().map(|key| async {
         let answer = platform::kv_get(env, STATE, &settings.interest_key(&key), 0, LIMIT).await;
+        MEMORY.with_borrow_mut(|memory| memory.reading.retain(|(reading, _)| *reading != key));
         // Of a failure nothing is kept: what is here is good for some minutes.
         match answer {
             Ok(bytes) => {
                 let interest = bytes.as_deref().and_then(read);
-                MEMORY.with_borrow_mut(|memory| memory.put(key, interest, now_millis()));
+                MEMORY.with_borrow_mut(|memory| {
+                    memory.is_failing = false;
+                    memory.put(key, interest, now_millis());
+                });
             }
-            Err(error) => console_error!("interests: {error}"),
+            Err(error) => {
+                let was_failing =
+                    MEMORY.with_borrow_mut(|memory| std::mem::replace(&mut memory.is_failing, true));
+                if !was_failing {
+                    console_error!("interests: {error}");
+                }
+            }
         }
     }))
     .await;
@@ -232,6 +259,10 @@ mod tests {
         assert!(memory.current("b", "m", NOW).is_none(), "expired");
         memory.put("c".into(), None, NOW);
         assert!(memory.current("c", "m", NOW).is_none(), "known not to be there");
+        memory.waiting.clear();
+        memory.reading.push(("d".into(), NOW));
+        assert!(memory.current("d", "m", NOW).is_none() && memory.waiting.is_empty(), "being read");
+        assert!(memory.current("d", "m", NOW + 60_000).is_none() && memory.waiting == ["d"], "for too long");
     }
 
     #[test]

@@ -82,7 +82,7 @@ struct Head<'p> {
     token: &'p str,
     /// Address for the origin where it differs from the one asked for.
     url: Option<String>,
-    /// `stale` or `cold`: see [`Current`].
+    /// `stale` or `cold`: see [`Current`]; `asks` where something of the visitor's is to be read behind the response.
     age: &'static str,
     /// `Server-Timing`.
     timing: String,
@@ -121,6 +121,9 @@ pub fn plan(current: &Current, keyring: &Keyring, loop_token: &str, facts: &str,
         let source = Source { snapshot, keyring, moment, shelves: &current.shelves };
         let request = Request { source, facts: &facts, address: &address };
         request.fill(&mut head, &mut slots);
+        if head.age.is_empty() && crate::interests::are_asked_for() {
+            head.age = "asks";
+        }
     }
     let Slots { lengths, hints, places, html, events } = slots;
     Plan { lengths, text: [head.text(), hints, places].concat(), html, events }

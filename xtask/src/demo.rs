@@ -4,7 +4,8 @@ use crate::admin::Admin;
 use crate::process::{Running, catch_interrupts, interrupted, is_free};
 use crate::project::Project;
 use crate::steps::step;
-use crate::{build, traffic, wrangler};
+use crate::visitors::DESKTOP_AGENT;
+use crate::{build, notes, traffic, wrangler};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::fs;
@@ -21,7 +22,9 @@ const STATE: &str = "target/demo";
 const ORIGIN_LIMIT: Duration = Duration::from_secs(10);
 /// The first page waits for the runtime to compile the wasm.
 const PAGE_LIMIT: Duration = Duration::from_secs(60);
-/// `wrangler dev` passes some hundred requests per second, and a visitor makes up to seven.
+/// A page whose list shows that the index is in use.
+const NOTE: &str = "/notes/spring-tide";
+/// `wrangler dev` passes some hundred requests per second, and a visitor makes some three, a reader some ten.
 const VISITORS_PER_SECOND: f64 = 80.0;
 
 struct Options {
@@ -58,7 +61,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         ];
         let dev = wrangler::Dev { port: options.port, vars: &vars, state: STATE, log_level: "warn" };
         let mut worker = wrangler::dev(project, &dev)?;
-        wait_for_page(&site, &mut worker, |_| true)?;
+        wait_for_page(&format!("{site}/"), &mut worker, |_| true)?;
         Ok(worker)
     })?;
     step("publishing www/demo/edgeloom.toml", || {
@@ -66,7 +69,13 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
         let config: Value = toml::from_str(&config).context("reading edgeloom.toml")?;
         Admin::new(&site, &token).publish(&config)?;
         // The isolate asks for news once a second.
-        wait_for_page(&site, &mut worker, |page| page.contains("edgeloom-decisions"))
+        wait_for_page(&format!("{site}/"), &mut worker, |page| page.contains("edgeloom-decisions"))
+    })?;
+    step("building the index of www/demo/notes.jsonl", || notes::build(project))?;
+    step("pushing the index", || {
+        notes::push(project, &site, &token)?;
+        // One visitor in five is held out, and sees the page's own list.
+        wait_for_page(&format!("{site}{NOTE}"), &mut worker, |page| page.contains("class=\"note-card\""))
     })?;
     println!(
         "\n  Site    {site}/\n  Status  {site}/_edgeloom/status   (user admin, password {token})\n  Origin  {origin_address}/   \
@@ -115,14 +124,14 @@ fn start_origin(project: &Project) -> Result<(Running, String)> {
     Ok((origin, format!("http://127.0.0.1:{port}")))
 }
 
-/// Waits until the Worker brings the home page as it should be: wrangler listens before the runtime is ready.
-fn wait_for_page(site: &str, worker: &mut Running, is_right: fn(&str) -> bool) -> Result<()> {
+/// Waits until the Worker brings a page as it should be: wrangler listens before the runtime is ready.
+fn wait_for_page(address: &str, worker: &mut Running, is_right: fn(&str) -> bool) -> Result<()> {
     let start = Instant::now();
     let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(10)));
     let agent: ureq::Agent = config.build().into();
     let page = || {
         // Asked for no coding at all, wrangler's own front sends gzip.
-        let ask = agent.get(format!("{site}/")).header("accept", "text/html");
+        let ask = agent.get(address).header("accept", "text/html").header("user-agent", DESKTOP_AGENT);
         ask.header("accept-encoding", "identity").call()?.body_mut().read_to_string()
     };
     loop {
@@ -133,7 +142,7 @@ fn wait_for_page(site: &str, worker: &mut Running, is_right: fn(&str) -> bool) -
         worker.check()?;
         ensure!(!interrupted(), "interrupted");
         let seen = found.map_or_else(|error| error.to_string(), |_| "it is not personalised".to_string());
-        ensure!(start.elapsed() < PAGE_LIMIT, "the Worker does not bring the page: {seen}");
+        ensure!(start.elapsed() < PAGE_LIMIT, "the Worker does not bring {address}: {seen}");
         sleep(Duration::from_millis(200));
     }
 }

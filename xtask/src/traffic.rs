@@ -2,6 +2,7 @@
 
 use crate::admin::Admin;
 use crate::process::interrupted;
+use crate::readers::{LISTS, Seen, liked_by_chance};
 use crate::visitors::{PLACES, Place, Visit, rate_of_all, visit};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -88,6 +89,18 @@ fn share_of_best(visits: &VecDeque<Visit>, place: usize) -> f64 {
     let filled = || visits.iter().filter(|visit| visit.shown.get(place).is_some_and(Option::is_some));
     let best = filled().filter(|visit| visit.is_best.get(place) == Some(&true)).count();
     best as f64 / filled().count().max(1) as f64
+}
+
+/// What a list showed the readers among the visits.
+fn seen(visits: &VecDeque<Visit>, list: usize) -> Seen {
+    let mut all = Seen::default();
+    visits.iter().filter_map(|visit| visit.lists.get(list)).for_each(|seen| all += *seen);
+    all
+}
+
+/// A part of the notes shown, in [0, 1].
+fn share_of(part: u64, seen: Seen) -> f64 {
+    part as f64 / seen.n_shown.max(1) as f64
 }
 
 /// Sends the visitors; ends early, in order, when somebody interrupts.
@@ -201,6 +214,24 @@ fn table(status: &Value, tally: &Tally) -> String {
             );
         }
     }
+    let _ = writeln!(
+        out,
+        "\n  {:<16}{:<24} {:>10} {:>10} {:>10}",
+        "lists", "liked now", "", "by chance", "opened"
+    );
+    for (nth, list) in LISTS.iter().enumerate() {
+        let seen = seen(&tally.last, nth);
+        let liked = share_of(seen.n_liked, seen);
+        let _ = writeln!(
+            out,
+            "    {:<14}{:<24}{:>11} {:>10} {:>10}",
+            list.slot,
+            bar(liked),
+            percent(liked),
+            percent(liked_by_chance()),
+            percent(share_of(seen.n_opened, seen))
+        );
+    }
     let sequence = status.pointer("/snapshot/sequence").and_then(Value::as_u64).unwrap_or_default();
     let _ = write!(
         out,
@@ -247,6 +278,21 @@ fn summary(tally: &Tally) -> String {
             tally.last.len()
         );
     }
+    for (nth, list) in LISTS.iter().enumerate() {
+        let [first, last] = [&tally.first, &tally.last].map(|visits| seen(visits, nth));
+        let _ = writeln!(
+            out,
+            "  {}: {} of the notes it showed the readers among the first {} visitors were of topics they like, {} among the last {}; \
+             they opened {} and {}.",
+            list.slot,
+            percent(share_of(first.n_liked, first)),
+            tally.first.len(),
+            percent(share_of(last.n_liked, last)),
+            tally.last.len(),
+            percent(share_of(first.n_opened, first)),
+            percent(share_of(last.n_opened, last))
+        );
+    }
     let _ = write!(
         out,
         "  After {} visitors more of them get the best arm in {n_moved} of {} slots.",
@@ -264,7 +310,12 @@ mod tests {
 
     fn shown(arm: &str) -> Visit {
         let is_best = [arm == "tide", false, false];
-        Visit { shown: [Some(arm.to_string()), None, Some("trial".to_string())], is_best, n_orders: 1 }
+        let lists = [
+            Seen { n_shown: 4, n_liked: u64::from(is_best[0]), n_opened: 0 },
+            Seen::default(),
+            Seen::default(),
+        ];
+        Visit { shown: [Some(arm.to_string()), None, Some("trial".to_string())], is_best, n_orders: 1, lists }
     }
 
     #[test]
@@ -286,6 +337,9 @@ mod tests {
         assert_eq!((tally.n_visits, tally.n_orders, tally.n_failures), (600, 600, 1));
         assert!(summary(&tally).contains(
             "hero: 0.0 % of the first 300 visitors got the best arm for them, and 100.0 % of the last"
+        ));
+        assert!(summary(&tally).contains(
+            "read-next: 0.0 % of the notes it showed the readers among the first 300 visitors were of topics they like, 25.0 %"
         ));
     }
 

@@ -102,12 +102,12 @@ impl Graph {
     }
 
     /// The positions of the items that a walk towards a query ends at, as many as the depth.
-    pub(super) fn walk(&self, query: &Query) -> Vec<usize> {
+    pub(super) fn walk(&self, query: &Query) -> Vec<u32> {
         let (row, scale) = query.row.clone();
         let mut search = Search::default();
         let found = self.hnsw.search(&Point::Query { row, scale }, &mut search);
         let position = |point: &Point| match point {
-            Point::Item { position, .. } => Some(*position as usize),
+            Point::Item { position, .. } => Some(*position),
             Point::Query { .. } => None,
         };
         found.filter_map(|item| position(item.point)).collect()

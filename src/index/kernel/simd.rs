@@ -7,13 +7,14 @@ pub(crate) use super::scalar::hamming;
 use bytemuck::must_cast;
 use core::arch::wasm32::{
     f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add,
-    i32x4_dot_i16x8, i32x4_splat, v128,
+    i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128,
 };
 
 /// The sum of four numbers, in wrapping arithmetic as the lanes have.
 #[inline(always)]
 fn sum(lanes: v128) -> i32 {
-    must_cast::<v128, [i32; 4]>(lanes).into_iter().fold(0, i32::wrapping_add)
+    let low = i32x4_extract_lane::<0>(lanes).wrapping_add(i32x4_extract_lane::<1>(lanes));
+    low.wrapping_add(i32x4_extract_lane::<2>(lanes).wrapping_add(i32x4_extract_lane::<3>(lanes)))
 }
 
 /// Adds the products of sixteen levels, as two registers, with sixteen bytes.
@@ -26,20 +27,20 @@ fn add_products(sum: v128, (low, high): (v128, v128), row: &[u8; BLOCK]) -> v128
 
 /// See [`scalar::dot_four`](super::scalar::dot_four).
 pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    let [a, b, c, d] = rows.map(|row| row.as_chunks::<BLOCK>().0);
-    let mut sums = [i32x4_splat(0); 4];
-    let blocks = query.as_chunks::<BLOCK>().0.iter().zip(a).zip(b).zip(c).zip(d);
-    for ((((query, a), b), c), d) in blocks {
+    // Spelt out: mapping an array is a call where the compiler saves space.
+    let [a, b, c, d] = rows;
+    let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) =
+        (i32x4_splat(0), i32x4_splat(0), i32x4_splat(0), i32x4_splat(0));
+    let (a, b) = (a.as_chunks::<BLOCK>().0, b.as_chunks::<BLOCK>().0);
+    let (c, d) = (c.as_chunks::<BLOCK>().0, d.as_chunks::<BLOCK>().0);
+    for ((((query, a), b), c), d) in query.as_chunks::<BLOCK>().0.iter().zip(a).zip(b).zip(c).zip(d) {
         let [low, high] = must_cast::<[i16; BLOCK], [v128; 2]>(*query);
-        let [sum_a, sum_b, sum_c, sum_d] = sums;
-        sums = [
-            add_products(sum_a, (low, high), a),
-            add_products(sum_b, (low, high), b),
-            add_products(sum_c, (low, high), c),
-            add_products(sum_d, (low, high), d),
-        ];
+        sum_a = add_products(sum_a, (low, high), a);
+        sum_b = add_products(sum_b, (low, high), b);
+        sum_c = add_products(sum_c, (low, high), c);
+        sum_d = add_products(sum_d, (low, high), d);
     }
-    sums.map(sum)
+    [sum(sum_a), sum(sum_b), sum(sum_c), sum(sum_d)]
 }
 
 /// See [`scalar::dot_rows`](super::scalar::dot_rows).

@@ -11,8 +11,10 @@ use crate::bindings::{STATE, settings};
 use crate::platform::{self, Context, Env, console_error};
 use crate::request::now_millis;
 use crate::snapshots;
+use edgeloom::Value;
 use edgeloom::index::budget::MAX_ISOLATE_BYTES;
 use edgeloom::index::{Catalogue, Index, IndexError};
+use edgeloom::json::object;
 use edgeloom::snapshot::Snapshot;
 use manifest::{Manifest, Manifests, PieceRow};
 use std::cell::RefCell;
@@ -171,6 +173,12 @@ pub fn current(name: &str) -> Option<Rc<Catalogue>> {
     MEMORY.with_borrow(|memory| memory.loaded(name).map(|loaded| Rc::clone(&loaded.catalogue)))
 }
 
+/// Names and versions of what is here, as JSON.
+pub fn told() -> Vec<Value> {
+    let told = |own: &Loaded| object(&[("name", &own.name), ("version", &own.version)]);
+    MEMORY.with_borrow(|memory| memory.loaded.iter().map(told).collect())
+}
+
 /// Why a piece is not to be had.
 pub enum PieceError {
     /// KV did not answer.
@@ -202,11 +210,16 @@ pub async fn piece(env: &Env, hash: &str, cache_secs: u32) -> Result<Option<Inde
     bytes.map(Index::open).transpose().map_err(PieceError::Index)
 }
 
-/// Reads what the indexes consist of, and the pieces that are new, where any index is in use. Never fails: whatever goes wrong
-/// is logged, and asked again.
+/// Reads what the indexes consist of, and the pieces that are new, where any index is in use and that was not done just now.
+/// Never fails: whatever goes wrong is logged, and asked again.
 pub async fn load(env: &Env) {
-    let snapshot = snapshots::current(&settings(env), now_millis()).snapshot;
-    if uses_any(snapshot.as_deref()) || MEMORY.with_borrow(|memory| !memory.wanted.is_empty()) {
+    let (settings, now) = (settings(env), now_millis());
+    let snapshot = snapshots::current(&settings, now).snapshot;
+    let (is_wanted, is_old) = MEMORY.with_borrow(|memory| {
+        // Half: it is read after the snapshot, and would else be too young whenever that is old.
+        (!memory.wanted.is_empty(), memory.is_old(settings.fresh_millis / 2, now))
+    });
+    if is_old && (is_wanted || uses_any(snapshot.as_deref())) {
         refresh(env, None).await;
     }
 }

@@ -42,7 +42,7 @@ pub struct Change<'c> {
 /// A row as it is told.
 fn told(row: &Row) -> Value {
     let manifest = row.text(1).and_then(|text| json::read(text.as_bytes()).ok());
-    let mut told = manifest.unwrap_or_else(|| object(&[("version", &None::<String>)]));
+    let mut told = manifest.unwrap_or_default();
     if let Value::Object(fields) = &mut told {
         for (name, column) in [("what", 2), ("who", 3), ("message", 4)] {
             fields.insert(name.into(), row.text(column).unwrap_or_default().into());
@@ -63,7 +63,7 @@ impl Store<'_> {
         self.first(&format!("{COLUMNS} WHERE name = ? AND {CURRENT}"), &[name.into()])
     }
 
-    /// The indexes, and what each of them was, the last change first.
+    /// The indexes, and what each of them was before, newest first; that it was gone for a while is not told.
     ///
     /// # Errors
     /// What SQLite says; so do all other functions.
@@ -71,13 +71,15 @@ impl Store<'_> {
         let names = self.rows(&format!("SELECT name FROM manifest WHERE {CURRENT} ORDER BY name"), &[])?;
         let mut indexes = Vec::new();
         for name in names.iter().filter_map(|row| row.text(0)) {
-            let query = format!("{COLUMNS} WHERE name = ? ORDER BY sequence DESC");
-            let history: Vec<Value> = self.rows(&query, &[name.as_str().into()])?.iter().map(told).collect();
-            let mut index = history.first().cloned().unwrap_or_default();
-            if let Value::Object(fields) = &mut index {
-                fields.insert("history".into(), Value::Array(history));
+            let query = format!("{COLUMNS} WHERE name = ? AND json IS NOT NULL ORDER BY sequence DESC");
+            let mut versions: Vec<Value> = self.rows(&query, &[name.into()])?.iter().map(told).collect();
+            let history = Value::Array(versions.split_off(1.min(versions.len())));
+            for mut index in versions {
+                if let Value::Object(fields) = &mut index {
+                    fields.insert("history".into(), history.clone());
+                }
+                indexes.push(index);
             }
-            indexes.push(index);
         }
         Ok(object(&[("indexes", &indexes)]))
     }
