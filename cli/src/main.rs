@@ -11,6 +11,7 @@ mod diff;
 mod evaluate;
 mod explain;
 mod forests;
+mod index;
 mod init;
 mod log;
 mod meaning;
@@ -142,6 +143,9 @@ enum Command {
         #[command(flatten)]
         site: Site,
     },
+    /// Items that are found by likeness: build an index, bring it to a site, try and judge it
+    #[command(subcommand)]
+    Index(index::Command),
     /// Run the configuration's slots with assumed rates: what learning costs, how soon it decides
     Simulate(Simulate),
     /// Print the JSON Schema of the configuration, for editors
@@ -330,6 +334,10 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
                 let how = if continued { ", continued where an earlier run broke off" } else { "" };
                 format!("{lines} lines in {}{how}", file.display())
             });
+        }
+        Command::Index(command) => {
+            let said = index::run(command, json)?;
+            show(&said.json, json, |_| said.text.clone());
         }
         Command::Simulate(simulate) => return run_simulate(simulate, json),
         Command::Schema { log: true } => say(&evaluate::schema()),

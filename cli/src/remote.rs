@@ -13,6 +13,8 @@ use url::{Host, Url};
 
 /// Time for one request, answer included, seconds; publishing waits for the key-value store.
 const TIMEOUT_SECS: u64 = 30;
+/// Slowest line that is waited for, bytes per second: 1 Mbit/s.
+const LEAST_BYTES_PER_SEC: u64 = 125_000;
 /// Largest answer that is read, bytes.
 const MAX_ANSWER_BYTES: u64 = 16 << 20;
 
@@ -32,14 +34,20 @@ impl Token {
         Self::new(text.trim()).ok_or_else(|| Stop::new(format!("{variable} is not a token"), help))
     }
 
-    fn new(text: &str) -> Option<Self> {
+    /// A secret from its text; `None` where no header can hold it.
+    pub fn new(text: &str) -> Option<Self> {
         let mut value = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;
         value.set_sensitive(true);
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(Self(value))
     }
 
+    /// What goes into the header `Authorization`.
+    pub fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
     /// The text without the token in it, in case a site sends it back.
-    fn conceal(&self, text: &str) -> String {
+    pub fn conceal(&self, text: &str) -> String {
         let token = self.0.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
         token.map_or_else(|| text.to_string(), |token| text.replace(token, "[token]"))
     }
@@ -90,6 +98,17 @@ struct ProblemDetails {
     errors: Vec<Warning>,
 }
 
+/// What a request brings.
+#[derive(Debug, Clone, Copy)]
+pub enum Payload<'a> {
+    /// Nothing.
+    Empty,
+    /// A JSON value.
+    Json(&'a Value),
+    /// Bytes, which may take long: time for them comes on top.
+    Bytes(&'a [u8]),
+}
+
 /// The admin API of one site.
 #[derive(Debug)]
 pub struct Remote {
@@ -123,7 +142,7 @@ impl Remote {
     /// # Errors
     /// No connection, or any answer other than a configuration with its version.
     pub fn live(&self) -> Result<Option<Live>, Stop> {
-        let mut answer = self.send(Method::GET, "config", None, &[])?;
+        let mut answer = self.send(Method::GET, "config", Payload::Empty, &[])?;
         let is_api =
             answer.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
         if answer.status() == 404 && is_api {
@@ -150,7 +169,7 @@ impl Remote {
             None => (IF_NONE_MATCH, "*".to_string()),
         };
         let mut answer =
-            self.send(Method::PUT, &with_message("config", message), Some(config), &[condition])?;
+            self.send(Method::PUT, &with_message("config", message), Payload::Json(config), &[condition])?;
         self.accept(&mut answer)
     }
 
@@ -160,7 +179,7 @@ impl Remote {
     /// No connection or a refusal.
     pub fn choose(&self, how: &str, version: &str, message: Option<&str>) -> Result<Value, Stop> {
         let body = json!({ "version": version });
-        let mut answer = self.send(Method::POST, &with_message(how, message), Some(&body), &[])?;
+        let mut answer = self.send(Method::POST, &with_message(how, message), Payload::Json(&body), &[])?;
         self.accept(&mut answer)
     }
 
@@ -169,7 +188,8 @@ impl Remote {
     /// # Errors
     /// No connection or a refusal.
     pub fn purge(&self, what: &Value, message: Option<&str>) -> Result<Value, Stop> {
-        let mut answer = self.send(Method::POST, &with_message("purge", message), Some(what), &[])?;
+        let mut answer =
+            self.send(Method::POST, &with_message("purge", message), Payload::Json(what), &[])?;
         self.accept(&mut answer)
     }
 
@@ -178,7 +198,7 @@ impl Remote {
     /// # Errors
     /// No connection or a refusal.
     pub fn ask(&self, path: &str) -> Result<Value, Stop> {
-        let mut answer = self.send(Method::GET, path, None, &[])?;
+        let mut answer = self.send(Method::GET, path, Payload::Empty, &[])?;
         self.accept(&mut answer)
     }
 
@@ -187,7 +207,7 @@ impl Remote {
     /// # Errors
     /// No connection or a refusal.
     pub fn log(&self, path: &str) -> Result<(String, Option<String>), Stop> {
-        let mut answer = self.send(Method::GET, path, None, &[])?;
+        let mut answer = self.send(Method::GET, path, Payload::Empty, &[])?;
         let link = answer.headers().get(LINK).and_then(|link| link.to_str().ok());
         let next = link.and_then(|link| link.split_once("/_edgeloom/admin/")?.1.split_once('>'));
         let next = next.map(|(path, _)| path.to_string());
@@ -204,11 +224,15 @@ impl Remote {
         Ok((text, next))
     }
 
-    fn send(
+    /// Sends a request to what stands at `path` of the admin API.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn send(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Payload<'_>,
         headers: &[(ureq::http::HeaderName, String)],
     ) -> Result<Response<Body>, Stop> {
         let mut request = Request::builder()
@@ -219,18 +243,32 @@ impl Remote {
             request = request.header(name, value);
         }
         let sent = match body {
-            Some(body) => {
+            Payload::Json(body) => {
                 let request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
                 request.map_err(ureq::Error::from).and_then(|request| self.agent.run(request))
             }
-            None => request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request)),
+            Payload::Bytes(bytes) => {
+                let request = request.header(CONTENT_TYPE, "application/octet-stream").body(bytes);
+                let secs = TIMEOUT_SECS + bytes.len() as u64 / LEAST_BYTES_PER_SEC;
+                request.map_err(ureq::Error::from).and_then(|request| {
+                    let config = self.agent.configure_request(request);
+                    self.agent.run(config.timeout_global(Some(Duration::from_secs(secs))).build())
+                })
+            }
+            Payload::Empty => {
+                request.body(()).map_err(ureq::Error::from).and_then(|request| self.agent.run(request))
+            }
         };
         sent.map_err(|error| {
             Stop::new(format!("cannot reach {}: {error}", self.base), "is the address right?")
         })
     }
 
-    fn accept<T: for<'de> Deserialize<'de>>(&self, answer: &mut Response<Body>) -> Result<T, Stop> {
+    /// What an answer holds.
+    ///
+    /// # Errors
+    /// A refusal, a redirection, or an answer that is none of the admin API.
+    pub fn accept<T: for<'de> Deserialize<'de>>(&self, answer: &mut Response<Body>) -> Result<T, Stop> {
         let status = answer.status();
         let location = answer.headers().get(LOCATION).and_then(|l| l.to_str().ok()).map(String::from);
         let body = answer.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();

@@ -20,6 +20,32 @@ pub fn versions(answer: &Value) -> String {
     table(&["version", "stored", "published", "message"], rows.collect())
 }
 
+/// The indexes of a site, each with its earlier versions under it.
+pub fn indexes(answer: &Value) -> String {
+    let row = |name: String, index: &Value| {
+        let bytes = index.get("bytes").and_then(Value::as_u64).map_or(String::new(), size);
+        let n_pieces = items(index, "pieces").count().to_string();
+        let fields = ["version", "model", "dimension", "items"].map(|key| text(index, key));
+        let more = [n_pieces, bytes, time(index, "created_millis"), text(index, "message")];
+        [vec![name], fields.to_vec(), more.to_vec()].concat()
+    };
+    let rows = items(answer, "indexes").flat_map(|index| {
+        let earlier = items(index, "history").map(|earlier| row("  earlier".into(), earlier));
+        std::iter::once(row(text(index, "name"), index)).chain(earlier.collect::<Vec<_>>())
+    });
+    let heads = ["index", "version", "model", "dimension", "items", "pieces", "size", "created", "message"];
+    table(&heads, rows.collect())
+}
+
+/// A size for people, in units of 1,000 bytes.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..=9_999 => format!("{bytes} B"),
+        10_000..=9_999_999 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
 /// The state of a site: what is published and what was learned.
 pub fn status(answer: &Value) -> String {
     let nothing = Value::Null;
@@ -164,6 +190,22 @@ mod tests {
         has("a           200        10       5.45 %  2.00 % to 9.00 %  75.00 %  74.50 %");
         has("(held out)  20");
         has("events not taken: late 3");
+    }
+
+    #[test]
+    fn indexes_stand_above_their_earlier_versions() {
+        let version = |version: &str| {
+            json!({ "name": "next", "version": version, "model": "hashing-64", "dimension": 64, "items": 3, "bytes": 20_000,
+                    "pieces": [{}, {}], "created_millis": 0 })
+        };
+        let mut index = version("b");
+        index["history"] = json!([version("a")]);
+        assert_eq!(
+            indexes(&json!({ "indexes": [index] })),
+            "index      version  model       dimension  items  pieces  size     created               message\n\
+             next       b        hashing-64  64         3      2       20.0 kB  1970-01-01T00:00:00Z\n\
+             \x20 earlier  a        hashing-64  64         3      2       20.0 kB  1970-01-01T00:00:00Z\n"
+        );
     }
 
     #[test]

@@ -48,7 +48,6 @@ mod quantise;
 mod query;
 mod rotation;
 mod search;
-mod shape;
 mod shard;
 #[cfg(test)]
 mod tests;

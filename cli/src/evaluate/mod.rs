@@ -14,10 +14,10 @@ mod model;
 mod part;
 mod policy;
 mod ratio;
-mod rows;
+pub mod rows;
 mod traffic;
 mod uplift;
-mod views;
+pub mod views;
 mod watch;
 mod who;
 

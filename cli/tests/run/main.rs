@@ -4,6 +4,7 @@
 
 mod check;
 mod evaluate;
+mod index;
 mod program;
 mod publish;
 mod replay;

@@ -2,7 +2,8 @@
 
 use crate::program::{Ran, TOKEN, fixtures, run};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,6 +19,8 @@ pub struct Sent {
     pub headers: Vec<(String, String)>,
     /// Body as JSON; null where there is none.
     pub body: Value,
+    /// Body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Sent {
@@ -36,6 +39,8 @@ struct State {
     sequence: u64,
     sent: Vec<Sent>,
     scripted: VecDeque<(&'static str, Answer)>,
+    pieces: BTreeMap<String, usize>,
+    indexes: BTreeMap<String, Vec<Value>>,
 }
 
 /// A running site; it ends with the test process.
@@ -98,6 +103,7 @@ impl Site {
         for (name, value) in headers {
             head += &format!("{name}: {value}\r\n");
         }
+        let body = if sent.line.starts_with("HEAD ") { "" } else { &body };
         let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
     }
 
@@ -110,6 +116,9 @@ impl Site {
         }
         if sent.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return problem(401, "Not authorised", "Send a token of ADMIN_TOKENS.");
+        }
+        if let Some(answer) = of_indexes(&mut state, sent) {
+            return answer;
         }
         let (line, _query) = sent.line.split_once('?').unwrap_or((&sent.line, ""));
         let etag = |version: &str| vec![("etag", format!("\"{version}\""))];
@@ -148,6 +157,61 @@ impl Site {
     }
 }
 
+/// The part of the contract on pieces and indexes. Items are not counted here: each piece says one.
+fn of_indexes(state: &mut State, sent: &Sent) -> Option<Answer> {
+    let (method, path) = sent.line.split_once(" /_edgeloom/admin/")?;
+    if let Some(hash) = path.strip_prefix("pieces/") {
+        return Some(match method {
+            "HEAD" if state.pieces.contains_key(hash) => (200, vec![], Value::Null),
+            "PUT" if hash_of(&sent.bytes) == hash => {
+                state.pieces.insert(hash.into(), sent.bytes.len());
+                (201, vec![], json!({ "hash": hash }))
+            }
+            "PUT" => problem(422, "Not that piece", "The bytes have another hash."),
+            _ => problem(404, "Not found", "There is no such piece."),
+        });
+    }
+    if path == "indexes" {
+        let all = state.indexes.values().map(|versions| {
+            let mut index = versions.last().cloned().unwrap_or_default();
+            index["history"] = versions.iter().rev().skip(1).cloned().collect();
+            index
+        });
+        return Some((200, vec![], json!({ "indexes": all.collect::<Vec<_>>() })));
+    }
+    let (name, is_rollback) = match path.strip_prefix("indexes/")?.split_once('/') {
+        Some((name, "rollback")) => (name, true),
+        Some(_) => return None,
+        None => (path.strip_prefix("indexes/")?, false),
+    };
+    let versions = state.indexes.entry(name.into()).or_default();
+    if is_rollback {
+        let earlier = versions.iter().find(|index| index["version"] == sent.body["version"]).cloned();
+        return Some(
+            earlier
+                .map_or(problem(404, "Not found", "There is no such version."), |index| (200, vec![], index)),
+        );
+    }
+    let hashes: Vec<String> =
+        sent.body["pieces"].as_array()?.iter().filter_map(|hash| Some(hash.as_str()?.into())).collect();
+    if !hashes.iter().all(|hash| state.pieces.contains_key(hash)) {
+        return Some(problem(422, "Piece missing", "Bring it first."));
+    }
+    let pieces: Value =
+        hashes.iter().map(|hash| json!({ "hash": hash, "items": 1, "bytes": state.pieces[hash] })).collect();
+    let index = json!({
+        "name": name, "version": hash_of(hashes.join(",").as_bytes())[..8], "model": "hashing-64", "dimension": 64,
+        "items": hashes.len(), "bytes": 1, "pieces": pieces, "created_millis": 0, "message": sent.body["message"],
+    });
+    versions.push(index.clone());
+    Some((200, vec![], index))
+}
+
+/// SHA-256, hexadecimal.
+pub fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A problem as RFC 9457 has it.
 pub fn problem(status: u16, title: &str, detail: &str) -> Answer {
     (status, vec![], json!({ "type": "about:blank", "title": title, "status": status, "detail": detail }))
@@ -174,5 +238,5 @@ fn receive(stream: &TcpStream) -> Option<Sent> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let mut body = vec![0; length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    Some(Sent { line, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+    Some(Sent { line, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null), bytes: body })
 }

@@ -1,0 +1,149 @@
+//! The admin API's part on indexes: pieces by the hash of their bytes, and which of them an index is made of.
+
+use crate::problem::Stop;
+use crate::remote::{Payload, Remote};
+use edgeloom::id::BlockId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use ureq::http::Method;
+
+/// A piece as the site tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Piece {
+    /// SHA-256 of its bytes, hexadecimal.
+    pub hash: String,
+    /// Number of items.
+    #[serde(default)]
+    pub items: u64,
+    /// Size, bytes.
+    #[serde(default)]
+    pub bytes: u64,
+}
+
+/// An index on a site, or an earlier version of it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Live {
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What its vectors come from.
+    #[serde(default)]
+    pub model: String,
+    /// Numbers of a vector.
+    #[serde(default)]
+    pub dimension: usize,
+    /// Number of items.
+    #[serde(default)]
+    pub items: u64,
+    /// The pieces it is made of, later ones over earlier ones.
+    #[serde(default)]
+    pub pieces: Vec<Piece>,
+    /// Earlier versions, newest first.
+    #[serde(default)]
+    pub history: Vec<Live>,
+}
+
+/// The name of a piece: SHA-256 of its bytes, hexadecimal.
+pub fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A name that can stand in an address: of the same letters as all names.
+///
+/// # Errors
+/// Empty, too long, or other characters.
+pub fn checked_name(name: &str) -> Result<&str, Stop> {
+    let help = "1 to 64 letters, digits, `-`, `_` or `.`, as in read-next";
+    BlockId::new(name)
+        .map(|_| name)
+        .map_err(|error| Stop::new(format!("'{name}' is no name of an index: {error}"), help))
+}
+
+impl Remote {
+    /// Whether the site has a piece.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn has_piece(&self, hash: &str) -> Result<bool, Stop> {
+        let mut answer = self.send(Method::HEAD, &format!("pieces/{hash}"), Payload::Empty, &[])?;
+        match answer.status().as_u16() {
+            404 => Ok(false),
+            200..=299 => Ok(true),
+            _ => self.accept::<Value>(&mut answer).map(|_| true),
+        }
+    }
+
+    /// Brings a piece to the site; nothing uses it yet.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn put_piece(&self, hash: &str, bytes: &[u8]) -> Result<(), Stop> {
+        let mut answer = self.send(Method::PUT, &format!("pieces/{hash}"), Payload::Bytes(bytes), &[])?;
+        if answer.status().is_success() { Ok(()) } else { self.accept::<Value>(&mut answer).map(drop) }
+    }
+
+    /// Makes an index of pieces that are there, in one step.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn put_index(&self, name: &str, pieces: &[String], message: Option<&str>) -> Result<Value, Stop> {
+        let body = with_message(json!({ "pieces": pieces }), message);
+        let mut answer = self.send(Method::PUT, &format!("indexes/{name}"), Payload::Json(&body), &[])?;
+        self.accept(&mut answer)
+    }
+
+    /// Puts an earlier version of an index in use again.
+    ///
+    /// # Errors
+    /// No connection or a refusal.
+    pub fn roll_index_back(&self, name: &str, version: &str, message: Option<&str>) -> Result<Value, Stop> {
+        let body = with_message(json!({ "version": version }), message);
+        let path = format!("indexes/{name}/rollback");
+        let mut answer = self.send(Method::POST, &path, Payload::Json(&body), &[])?;
+        self.accept(&mut answer).map_err(|stop| Stop {
+            help: Some("`edgeloom index list` shows the versions that are kept".into()),
+            ..stop
+        })
+    }
+}
+
+/// A body with a message, where there is one.
+fn with_message(mut body: Value, message: Option<&str>) -> Value {
+    if let (Some(message), Some(fields)) = (message, body.as_object_mut()) {
+        fields.insert("message".into(), message.into());
+    }
+    body
+}
+
+/// The index of that name in what the site listed.
+///
+/// # Errors
+/// There is none.
+pub fn live(listed: &Value, name: &str) -> Result<Live, Stop> {
+    let all = listed.get("indexes").and_then(Value::as_array).into_iter().flatten();
+    let mut all = all.filter_map(|index| serde_json::from_value::<Live>(index.clone()).ok());
+    let help = "`edgeloom index list` shows those there are; `edgeloom index push` brings the first one";
+    all.find(|index| index.name == name)
+        .ok_or_else(|| Stop::new(format!("the site has no index '{name}'"), help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_called_by_the_hash_of_its_bytes() {
+        assert_eq!(hash_of(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+
+    #[test]
+    fn a_name_stands_in_an_address_as_it_is() {
+        assert!(checked_name("read-next").is_ok());
+        for wrong in ["", "a/b", "a b", "../x"] {
+            assert!(checked_name(wrong).is_err(), "{wrong}");
+        }
+    }
+}
