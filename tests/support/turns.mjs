@@ -5,15 +5,16 @@ import { median } from "./report.mjs";
 import { BROWSER } from "./sample.mjs";
 
 /** Ours records what it showed up to a second later: that is its work too, and must not fall into another's turn. */
-const BEHIND_MILLIS = { ours: 1_400 };
+const BEHIND_MILLIS = 1_400;
 
 /**
  * CPU per view (µs, of the runtime's process), requests per second and latencies (ms), by contestant, one figure per round.
  *
  * @param {Record<string, object>} workers
- * @param {{ rounds: number, requests: number, connections: number, path: (i: number) => string }} options  `path` of each request
+ * @param {{ rounds: number, requests: number, connections: number, path: (i: number) => string, own?: string[] }} options  `path` of each
+ *   request; `own` are the contestants that are ours
  */
-export async function takeTurns(workers, { rounds, requests, connections, path }) {
+export async function takeTurns(workers, { rounds, requests, connections, path, own = ["ours"] }) {
   const figures = { cpu: {}, rate: {}, p50: {}, p99: {} };
   // The first round only warms up.
   for (let round = -1; round < rounds; round++) {
@@ -21,7 +22,7 @@ export async function takeTurns(workers, { rounds, requests, connections, path }
       const before = worker.cpuMillis();
       const result = await load({ url: worker.url, requests, connections, request: (i) => ({ path: path(i), headers: BROWSER }) });
       if (result.errors > 0 || result.statuses[200] !== result.requests) throw new Error(`${name}: ${JSON.stringify(result.statuses)}, ${result.errors} errors`);
-      await new Promise((done) => setTimeout(done, BEHIND_MILLIS[name] ?? 0));
+      await new Promise((done) => setTimeout(done, own.includes(name) ? BEHIND_MILLIS : 0));
       if (round < 0) continue;
       const { p50, p99 } = result.latencyMillis;
       const taken = { cpu: ((worker.cpuMillis() - before) * 1e3) / result.requests, rate: result.perSecond, p50, p99 };

@@ -9,11 +9,15 @@ use crate::{bundle, table, wasm};
 use anyhow::{Result, bail, ensure};
 use std::fs;
 
+/// Adds what takes minutes to prepare.
+const LARGE: &str = "--large";
+
 /// The command: one benchmark, or all of them.
 ///
 /// # Errors
 /// When a benchmark does not exist, does not run or misses one of its targets.
 pub fn run(project: &Project, args: &[String]) -> Result<()> {
+    let (flags, args): (Vec<&String>, Vec<&String>) = args.iter().partition(|arg| *arg == LARGE);
     ensure!(args.len() <= 1, "bench takes one name at most");
     let folder = project.path("tests/bench");
     let mut scripts = files_below(&folder)?;
@@ -23,7 +27,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     let stem = |file: &std::path::Path| file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let names: Vec<String> = scripts.iter().map(|file| stem(file)).collect();
     if let Some(name) = args.first() {
-        scripts.retain(|file| stem(file) == *name);
+        scripts.retain(|file| stem(file) == **name);
         if scripts.is_empty() {
             bail!("there is no benchmark `{name}`; there are: {}", names.join(", "));
         }
@@ -36,6 +40,10 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     fs::create_dir_all(project.path("target/bench"))?;
     if scripts.iter().any(|script| stem(script) == "contextual") {
         step("learning what the contextual slot decides with", || learn(project))?;
+    }
+    if scripts.iter().any(|script| ["vectors", "list"].contains(&stem(script).as_str())) {
+        wasm::build_vectors(project)?;
+        step("embeddings, and indexes of them", || index(project, &flags))?;
     }
     let mut n_missed = 0;
     for script in &scripts {
@@ -57,4 +65,11 @@ fn learn(project: &Project) -> Result<()> {
     let learned = process::capture(project.cargo().args(package))?;
     fs::write(project.path("target/bench/learned.json"), learned)?;
     Ok(())
+}
+
+/// Fills `target/bench/vectors`: embeddings, their indexes, and what those find natively.
+fn index(project: &Project, flags: &[&String]) -> Result<()> {
+    // Built to be quick: what it measures is compared with wasm.
+    let package = ["run", "--quiet", "--package", "edgeloom-vectors", "--profile", "web", "--"];
+    process::run(project.cargo().args(package).arg(project.path("target/bench/vectors")).args(flags))
 }

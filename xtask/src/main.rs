@@ -43,7 +43,7 @@ usage: cargo xtask COMMAND
   demo [--traffic N] [--port P] [--fresh]
                                  run the demo site with the Worker in front of it; send N visitors; forget the last run
   test [FILTER]                  every test: Rust, then the built Worker in the real runtime
-  bench [NAME]                   benchmarks beside their peers, into target/bench/
+  bench [NAME] [--large]         benchmarks beside their peers, into target/bench/; those of 100,000 embeddings, too
   budget                         sizes of what is shipped, against their limits
   check                          formatting, lints, docs, purity of the core, file sizes
 

@@ -64,6 +64,16 @@ const HELLO: Face = Face {
     host: Host::Worker,
 };
 
+/// What `bench vectors` searches; no other command builds it.
+const VECTORS: Face = Face {
+    package: "edgeloom-vectors",
+    name: "vectors",
+    into: "build/bench/vectors",
+    profile: "release",
+    beside: None,
+    host: Host::Web,
+};
+
 /// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
@@ -87,6 +97,14 @@ pub fn build(project: &Project, names: Names) -> Result<()> {
 /// See [`build`].
 pub fn build_hello(project: &Project) -> Result<()> {
     make(project, &[HELLO], Names::Drop, "compiling a hello in Rust to wasm")
+}
+
+/// Brings `build/bench/vectors` up to date, made with the settings of the Worker.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_vectors(project: &Project) -> Result<()> {
+    make(project, &[VECTORS], Names::Drop, "compiling the index for its bench to wasm")
 }
 
 fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<()> {

@@ -1,0 +1,217 @@
+//! Makes what `cargo xtask bench vectors` needs and what it compares with, in a folder: for each set NAME
+//!
+//! | file | what |
+//! |---|---|
+//! | `NAME.f32`, `NAME.queries.f32` | embeddings of the items and of the queries, row by row |
+//! | `NAME.exact` | for each query the ten items nearest by a scan of the floats, the nearest first |
+//! | `NAME.KIND.piece`, `NAME.KIND.found` | the index, and what it finds natively |
+//! | `NAME.json` | sizes, and times measured here |
+//!
+//! Numbers are little-endian; ids are the numbers of the rows. What is there and was made by the same code is kept.
+
+// A program for one machine's benches: it reads the clock, and stops where its own tables are wrong.
+#![allow(clippy::disallowed_methods, clippy::indexing_slicing)]
+
+mod clustered;
+mod latent;
+mod paragraphs;
+
+use anyhow::{Context, Result};
+use edgeloom::embedding::Embedding;
+use edgeloom::index::Kind;
+use edgeloom::index::build::{Item, Options, build};
+use edgeloom::seed::{Purpose, hash};
+use edgeloom_vectors::Vectors;
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const DIMENSION: usize = 384;
+const QUERIES: usize = 500;
+const K: usize = 10;
+const KINDS: [(Kind, &str); 3] = [(Kind::Flat, "flat"), (Kind::Sketch, "sketch"), (Kind::Graph, "graph")];
+/// What the data are made by.
+const SOURCES: [&str; 3] =
+    [include_str!("clustered.rs"), include_str!("latent.rs"), include_str!("paragraphs.rs")];
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let folder = PathBuf::from(args.next().context("usage: edgeloom-vectors FOLDER [--large]")?);
+    let is_large = args.any(|arg| arg == "--large");
+    fs::create_dir_all(&folder)?;
+    let mut sets = vec![Set::clustered(&folder, 10_000)?];
+    sets.extend(Set::of_text(&folder, 10_000)?);
+    if is_large {
+        sets.push(Set::clustered(&folder, 100_000)?);
+    }
+    for set in &sets {
+        set.index()?;
+    }
+    let names: Vec<&str> = sets.iter().map(|set| set.name.as_str()).collect();
+    fs::write(folder.join("sets.json"), json!(names).to_string())?;
+    Ok(())
+}
+
+/// Some items and queries.
+struct Set {
+    /// Where its files are, without an ending.
+    base: PathBuf,
+    name: String,
+    /// Tells it from the same one made by other code or of other texts.
+    stamp: u64,
+    items: Vec<f32>,
+    queries: Vec<f32>,
+}
+
+impl Set {
+    fn clustered(folder: &Path, n: usize) -> Result<Self> {
+        Self::kept(folder, format!("clustered-{n}"), "", || Ok(clustered::make(DIMENSION, n, QUERIES)))
+    }
+
+    /// Paragraphs that people wrote.
+    fn of_text(folder: &Path, n: usize) -> Result<Option<Self>> {
+        let Some(docs) = paragraphs::documentation()? else {
+            println!("real text: skipped, no documentation\nhint: rustup component add rust-docs");
+            return Ok(None);
+        };
+        let texts = || {
+            let (items, queries) = paragraphs::paragraphs(&docs, n, QUERIES)?;
+            Ok(latent::embed(&items, &queries, DIMENSION))
+        };
+        Self::kept(folder, "text".into(), &docs.to_string_lossy(), texts).map(Some)
+    }
+
+    /// What was kept, or is made and kept.
+    fn kept(
+        folder: &Path,
+        name: String,
+        source: &str,
+        make: impl FnOnce() -> Result<(Vec<f32>, Vec<f32>)>,
+    ) -> Result<Self> {
+        let base = folder.join(&name);
+        let sizes = format!("{DIMENSION} {QUERIES} {K}");
+        let texts = SOURCES.into_iter().chain([source, &sizes]);
+        let parts: Vec<&[u8]> = texts.map(str::as_bytes).collect();
+        let stamp = hash(Purpose::Content, &parts);
+        let file = |ending| base.with_extension(ending);
+        if fs::read_to_string(file("stamp")).is_ok_and(|text| text == stamp.to_string()) {
+            let (items, queries) = (read(&file("f32"))?, read(&file("queries.f32"))?);
+            return Ok(Self { base, name, stamp, items, queries });
+        }
+        let began = Instant::now();
+        let (items, queries) = make()?;
+        println!("{name}: {} items made in {:.1} s", items.len() / DIMENSION, began.elapsed().as_secs_f64());
+        fs::write(file("f32"), bytes(&items))?;
+        fs::write(file("queries.f32"), bytes(&queries))?;
+        let exact: Vec<u32> = queries.chunks(DIMENSION).flat_map(|query| exact(&items, query)).collect();
+        fs::write(file("exact"), bytes_of_ids(&exact))?;
+        fs::write(file("stamp"), stamp.to_string())?;
+        Ok(Self { base, name, stamp, items, queries })
+    }
+
+    fn n_items(&self) -> usize {
+        self.items.len() / DIMENSION
+    }
+
+    /// Builds an index of each kind, or keeps it where this program made it, and asks it.
+    fn index(&self) -> Result<()> {
+        let program = fs::read(std::env::current_exe()?)?;
+        let maker = format!("{} {}", self.stamp, hash(Purpose::Content, &[&program]));
+        let mut told = serde_json::Map::new();
+        for (kind, word) in KINDS {
+            if kind == Kind::Graph && !cfg!(feature = "graph") {
+                continue;
+            }
+            let file = |ending: &str| self.base.with_extension(format!("{word}.{ending}"));
+            let record = fs::read_to_string(file("maker"));
+            let seconds = match record.as_deref().ok().and_then(|record| record.split_once('\n')) {
+                Some((own, seconds)) if own == maker => seconds.parse()?,
+                _ => {
+                    let began = Instant::now();
+                    let piece = build(self.all_items()?, &self.options(kind))?;
+                    let seconds = began.elapsed().as_secs_f64();
+                    fs::write(file("piece"), piece)?;
+                    fs::write(file("maker"), format!("{maker}\n{seconds}"))?;
+                    seconds
+                }
+            };
+            let (micros, found) = self.ask(Vectors::open(fs::read(file("piece"))?).map_err(broken)?)?;
+            fs::write(file("found"), bytes_of_ids(&found))?;
+            told.insert(word.into(), json!({ "build_seconds": seconds, "native_micros": micros }));
+            println!("{}, {word}: {micros:.1} µs natively, built in {seconds:.1} s", self.name);
+        }
+        let record = json!({
+            "stamp": self.stamp.to_string(), "items": self.n_items(), "dimension": DIMENSION,
+            "queries": self.queries.len() / DIMENSION, "k": K, "kinds": told,
+        });
+        Ok(fs::write(self.base.with_extension("json"), record.to_string())?)
+    }
+
+    /// How an index of so many items is built: those of the bench keep what is usual, but where more have to be looked at.
+    fn options(&self, kind: Kind) -> Options {
+        let depth = (kind == Kind::Sketch && self.n_items() > 50_000).then_some(800);
+        Options { depth, ..Options::new("bench", kind) }
+    }
+
+    fn all_items(&self) -> Result<Vec<Item>> {
+        let rows = self.items.chunks(DIMENSION).enumerate();
+        let item = |(at, row)| {
+            let embedding = Embedding::new(row)?;
+            let fields = serde_json::Map::from_iter([("title".into(), format!("Item {at}").into())]);
+            // Of one width, so that the order of ids is that of rows.
+            Ok(Item { id: format!("{at:06}"), fields, embedding })
+        };
+        rows.map(item).collect()
+    }
+
+    /// The median time of a query, µs, and what all of them find.
+    fn ask(&self, index: Vectors) -> Result<(f64, Vec<u32>)> {
+        let mut micros = Vec::new();
+        let mut found = Vec::new();
+        for round in 0..5 {
+            for query in self.queries.chunks(DIMENSION) {
+                let began = Instant::now();
+                let ids = index.ids(query, K).map_err(broken)?;
+                micros.push(began.elapsed().as_secs_f64() * 1e6);
+                if round == 0 {
+                    anyhow::ensure!(ids.len() == K, "{} hits", ids.len());
+                    found.extend(ids);
+                }
+            }
+        }
+        micros.sort_by(f64::total_cmp);
+        Ok((micros[micros.len() / 2], found))
+    }
+}
+
+fn broken(error: Box<dyn std::error::Error>) -> anyhow::Error {
+    anyhow::anyhow!("{error}")
+}
+
+/// The items nearest to a query, of equals the first.
+fn exact(items: &[f32], query: &[f32]) -> Vec<u32> {
+    let mut best: Vec<(f32, u32)> = Vec::with_capacity(K + 1);
+    for (at, row) in (0..).zip(items.chunks(DIMENSION)) {
+        let similarity = latent::dot(row, query);
+        if best.len() == K && best.last().is_some_and(|last| last.0 >= similarity) {
+            continue;
+        }
+        let place = best.partition_point(|own| own.0 >= similarity);
+        best.insert(place, (similarity, at));
+        best.truncate(K);
+    }
+    best.into_iter().map(|(_, at)| at).collect()
+}
+
+fn read(file: &Path) -> Result<Vec<f32>> {
+    Ok(fs::read(file)?.as_chunks().0.iter().map(|four| f32::from_le_bytes(*four)).collect())
+}
+
+fn bytes(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+}
+
+fn bytes_of_ids(ids: &[u32]) -> Vec<u8> {
+    ids.iter().flat_map(|id| id.to_le_bytes()).collect()
+}
