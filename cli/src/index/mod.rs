@@ -20,8 +20,10 @@ mod record;
 mod site;
 
 use crate::problem::Stop;
+use edgeloom::index::Catalogue;
 use indicatif::ProgressBar;
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// What is done with an index.
 #[derive(Debug, clap::Subcommand)]
@@ -49,6 +51,14 @@ pub struct Said {
     pub json: Value,
     /// For people.
     pub text: String,
+}
+
+/// The index that pieces in files make together.
+///
+/// # Errors
+/// A file that can't be read, or is no piece that goes with the others.
+pub fn catalogue(paths: &[PathBuf]) -> Result<Catalogue, Stop> {
+    push::catalogue(&pieces::read(paths)?)
 }
 
 /// Does what is asked; `json` keeps progress from being shown.
