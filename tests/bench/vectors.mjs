@@ -3,7 +3,7 @@
 // figure is the median of single calls. Whoever can be set is set to the quickest that finds as many as is promised, and only who
 // finds as many is compared with.
 //
-// Two sets of 10,000 embeddings of 384 numbers: made up (mixtures of topics), and the paragraphs of Rust's documentation by latent
+// Embeddings of 384 numbers: 10,000 made up ones (mixtures of topics), and those of the paragraphs of Rust's documentation by latent
 // semantic analysis. With `--large` 100,000 made up ones as well: hnswlib-wasm then takes some minutes to build its graph, once, and the
 // others are left out, for they need hundreds of MB of JSON, or as long for each run.
 
@@ -25,7 +25,7 @@ const TURN_MILLIS = 250;
 /** What was promised; µs on the machine where the plain scan takes `scan`: where a machine is slower, the ratio tells what it would be there. */
 const SETS = {
   "clustered-10000": { title: "10,000 clustered", recall: 0.99, micros: 60, scan: 2_621, megabytes: 5, times: 8, loadMillis: 5, loadTimes: 10, peers: Object.keys(PEERS) },
-  text: { title: "10,000 paragraphs", recall: 0.985, micros: 60, scan: 2_621, megabytes: 5, times: 8, loadMillis: 5, loadTimes: 10, peers: Object.keys(PEERS) },
+  text: { title: "paragraphs of documentation", recall: 0.985, micros: 60, scan: 2_621, megabytes: 5, times: 8, loadMillis: 5, loadTimes: 10, peers: Object.keys(PEERS) },
   "clustered-100000": { title: "100,000 clustered", recall: 0.985, micros: 650, scan: 32_000, megabytes: 48, times: 1 / 0.35, peers: ["hnswlib-wasm", NO_LIBRARY] },
 };
 
