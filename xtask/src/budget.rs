@@ -31,13 +31,14 @@ enum Unit {
 }
 
 const ITEMS: [Item; 6] = [
-    // A third of the platform's oldest limit, 1 MB, and a tenth of today's smallest. Deciding by context, worth, repetition and what
-    // stands together, learning it, and measuring it against a holdout are a fifth of it.
+    // Two fifths of the platform's oldest limit, 1 MB, and an eighth of today's smallest. Deciding by context, worth, repetition and
+    // what stands together, learning it, and measuring it against a holdout are a sixth of it; indexes, lists and what brings
+    // them to the site another.
     Item {
         name: "Worker wasm",
         files: ("build/worker", ".wasm"),
         unit: Unit::Gzip,
-        limit_bytes: Some(330_000),
+        limit_bytes: Some(395_000),
     },
     Item { name: "Worker glue", files: ("build/worker", ".js"), unit: Unit::Gzip, limit_bytes: None },
     // The modules beside the wasm and its glue in one, minified.
