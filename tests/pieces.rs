@@ -53,7 +53,7 @@ fn things() -> Vec<u8> {
         let values: Vec<f32> = (0..16)
             .map(|axis| generator.unit() as f32 * 0.4 + if axis % 2 == at % 2 { 1.0 } else { 0.0 })
             .collect();
-        let topic = if at % 2 == 0 { "tea" } else { "cups" };
+        let topic = if at.is_multiple_of(2) { "tea" } else { "cups" };
         let fields = json!({
             "topic": topic, "title": format!("Item {at}"), "link": format!("/items/item-{at}"), "views": at * 10,
         });

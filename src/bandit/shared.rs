@@ -30,7 +30,7 @@ impl Shared {
     /// anything else.
     #[must_use]
     pub fn new(noise: f64, weight: f64) -> Option<Self> {
-        let is_sound = noise > 0.0 && noise < 1e18 && weight >= 1e-3 && weight <= 1e9;
+        let is_sound = noise > 0.0 && noise < 1e18 && (1e-3..=1e9).contains(&weight);
         is_sound.then_some(Self { noise, weight })
     }
 

@@ -21,7 +21,10 @@ const KEPT: usize = 1_024;
 
 /// The indexes that are at hand, by name.
 #[derive(Clone, Default)]
-pub struct Shelves(pub Vec<(String, Rc<Catalogue>)>);
+pub struct Shelves(pub Vec<Shelf>);
+
+/// An index and its name.
+type Shelf = (String, Rc<Catalogue>);
 
 impl Shelves {
     /// Those that the lists of a snapshot look into and that are here.
@@ -121,9 +124,7 @@ thread_local! {
 
 impl Memory {
     fn begin(&mut self, snapshot: SnapshotVersion, shelves: &Shelves) {
-        let is_same = |(own, other): (&(String, Rc<Catalogue>), &(String, Rc<Catalogue>))| {
-            own.0 == other.0 && Rc::ptr_eq(&own.1, &other.1)
-        };
+        let is_same = |(own, other): (&Shelf, &Shelf)| own.0 == other.0 && Rc::ptr_eq(&own.1, &other.1);
         let is_known = self.snapshot == Some(snapshot)
             && self.shelves.0.len() == shelves.0.len()
             && self.shelves.0.iter().zip(&shelves.0).all(is_same);

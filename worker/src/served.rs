@@ -207,12 +207,14 @@ impl<'s> Served<'s> {
     /// What is shown, for the tag of the page.
     pub fn variant(&self, mode: Mode) -> String {
         let Source { snapshot, moment, .. } = self.source;
-        let showing = Showing { mode, is_watched: self.is_watched, now: moment.now };
         let content = |choice: &Choice| {
             let slot = snapshot.slots.get(choice.slot)?;
             self.markup(slot, choice).map(Markup::fingerprint)
         };
-        variant(snapshot, &self.decision, &self.seed, (showing, &content))
+        let contents: Vec<u64> =
+            self.decision.choices.iter().map(|choice| content(choice).unwrap_or(0)).collect();
+        let showing = Showing { mode, is_watched: self.is_watched, now: moment.now, contents: &contents };
+        variant(snapshot, &self.decision, &self.seed, showing)
     }
 
     /// The decision as JSON, with the members of its `slots` from [`push_told`].

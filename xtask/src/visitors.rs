@@ -119,12 +119,7 @@ pub fn visit(agent: &Agent, site: &str, nth: u64) -> Result<Visit> {
     let device = if dice.falls(PHONE) { Device::Phone } else { Device::Desk };
     let user_agent = if device == Device::Phone { PHONE_AGENT } else { DESKTOP_AGENT };
     let (consents, reads) = (dice.falls(CONSENT), dice.falls(READERS));
-    let consent = match (consents, reads) {
-        (false, _) => "",
-        (true, false) => "consent=measure",
-        // Whoever likes to read likes to be offered what to read.
-        (true, true) => "consent=personalise",
-    };
+    let consent = if consents { "consent=measure" } else { "" };
     let browser = Browser { agent, user_agent, language, consent, nth, cookie: RefCell::default() };
     let home = format!("{site}/");
     let html = browser.open(&home, None)?;

@@ -72,7 +72,7 @@ pub struct LearnedItems {
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LearnedItem {
-    /// Short name of the item, see [`short_name`](crate::receipt::short_name).
+    /// Short name of the item, see [`short_id`](crate::index::short_id).
     pub item: u32,
     /// Exposures as they count.
     pub exposures: f64,
