@@ -120,7 +120,7 @@ mod tests {
     fn part(exposures: u64, rewards: u64) -> Part {
         let mut part = Part { exposures, ..Part::default() };
         if rewards > 0 {
-            let goal = GoalId::new(if rewards % 2 == 0 { "read" } else { "buy" }).unwrap();
+            let goal = GoalId::new(if rewards.is_multiple_of(2) { "read" } else { "buy" }).unwrap();
             super::super::add_goal(&mut part.goals, &goal, GoalCounts { n: rewards, ..GoalCounts::of(5) });
         }
         part
