@@ -113,7 +113,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         actions: Option<PathBuf>,
         /// The pieces of the index that a list looked into, in their order
-        #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "actions")]
+        #[arg(long, value_name = "FILE", num_args = 1, conflicts_with = "actions")]
         index: Vec<PathBuf>,
         /// The receipt of a slot, from the page's decisions or an answer; of a visit without consent also the value of `_el` in a link
         receipt: String,

@@ -318,7 +318,14 @@ impl Compiler {
     ) -> Item<Slot> {
         let id = SlotId::new(&wire.id).map_err(|e| Warning::error(format!("{at}/id"), e))?;
         if before.iter().any(|slot| slot.id == id || *slot.name() == id) {
-            return Err(Warning::error(format!("{at}/id"), twice("slot", &wire.id)));
+            let message = match &of {
+                None => twice("slot", &wire.id),
+                Some(_) => format!(
+                    "the list needs the name '{}' for one of its places, and another slot has it; hint: rename one",
+                    wire.id
+                ),
+            };
+            return Err(Warning::error(format!("{at}/id"), message));
         }
         // The places of a list are one place in the page, with the same visitors.
         let name = of.as_ref().map_or(&id, |(own, _)| &own.list.id).clone();

@@ -138,7 +138,8 @@ pub(super) fn places(slot: &wire::Slot) -> Vec<wire::Slot> {
         policy.exploration_floor.or(Some(f64::min(0.01, 0.1 / f64::from(candidates(list).max(1)))));
     let place = |nth: u8| {
         let own = if nth == 1 { &slot.arms[..] } else { &[] };
-        let arms = std::iter::once(&items).chain(own).cloned().collect();
+        // Behind the slot's own, so that what is wrong with one of those is said of its place.
+        let arms = own.iter().chain([&items]).cloned().collect();
         wire::Slot { id: place_name(&slot.id, nth), policy: policy.clone(), arms, ..slot.clone() }
     };
     (1..=list.length.clamp(1, MAX_PLACES)).map(place).collect()
@@ -201,6 +202,13 @@ pub(super) fn list(
         let at = at.trim_end_matches("/list");
         let message = "a list chooses by what its items may be worth; hint: remove `kind`";
         return Err(Warning::error(format!("{at}/policy/kind"), message));
+    }
+    if let Some(arm) =
+        slot.arms.iter().position(|arm| arm.id.as_deref().or(arm.block.as_deref()) == Some(ITEMS))
+    {
+        let at = at.trim_end_matches("/list");
+        let message = "a list calls the arm of its items so; hint: give this one another `id`";
+        return Err(Warning::error(format!("{at}/arms/{arm}"), message));
     }
     if slot.challenger.is_some() {
         let at = at.trim_end_matches("/list");

@@ -67,7 +67,10 @@ impl Offering {
         let is_open = |arm: &wire::Arm| arm.enabled.unwrap_or(true) && !arm.actions.is_empty();
         let mut all = wire.arms.iter().enumerate().filter(|(_, arm)| is_open(arm));
         let Some((nth, own)) = all.next() else { return Ok(None) };
-        let at = |nth| format!("{at}/arms/{nth}/actions");
+        let at = |nth| match wire.list {
+            Some(_) => format!("{at}/list/features"),
+            None => format!("{at}/arms/{nth}/actions"),
+        };
         if let Some((second, _)) = all.next() {
             return Err(Warning::error(at(second), "a second arm for actions; hint: one stands for all"));
         }

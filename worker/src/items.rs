@@ -1,7 +1,8 @@
 //! What the lists of a page may show: candidates looked up in the isolate's indexes, each with its HTML. Chosen is elsewhere; an
 //! index that is missing brings nothing, and the arms of its slots stand in.
 //!
-//! Items come again and again, so their HTML is kept, as are the ranks of what is popular: both are functions of snapshot and index.
+//! Items come again and again, so their HTML is kept, as are the ranks of what is popular and what was found: all are functions of
+//! snapshot, index and look-up.
 
 use crate::interests;
 use edgeloom::block::Markup;
@@ -18,6 +19,8 @@ use std::rc::Rc;
 
 /// Items whose HTML is kept; one takes the place of another. A teaser of half a kilobyte makes half a megabyte.
 const KEPT: usize = 1_024;
+/// Look-ups whose candidates are kept; most visits of a page look up the same for ten minutes. 256 of twenty are two megabytes.
+const KEPT_LOOKUPS: usize = 256;
 
 /// The indexes that are at hand, by name.
 #[derive(Clone, Default)]
@@ -51,7 +54,7 @@ pub struct Items(Vec<Listed>);
 struct Listed {
     list: SlotId,
     lookup: Lookup,
-    items: Vec<(Action, Rc<Markup>)>,
+    items: Rc<Vec<(Action, Rc<Markup>)>>,
 }
 
 impl Items {
@@ -72,12 +75,7 @@ impl Items {
             let interest = Interest { lookup: &lookup, declared: declared.as_deref() };
             let items = MEMORY.with_borrow_mut(|memory| {
                 memory.begin(snapshot.version, shelves);
-                let popular = memory.popular(list, catalogue);
-                let found = candidates(list, catalogue, popular.as_deref(), interest);
-                let with_html = found
-                    .into_iter()
-                    .filter_map(|found| Some((found.action, memory.markup(list, catalogue, found.item)?)));
-                with_html.collect()
+                memory.found(list, catalogue, interest)
             });
             Some(Listed { list: list.id.clone(), lookup, items })
         });
@@ -109,6 +107,14 @@ struct Memory {
     shelves: Shelves,
     markups: Vec<Option<Kept>>,
     popular: Vec<(SlotId, Rc<Popular>)>,
+    found: Vec<Option<Found>>,
+}
+
+/// What was found with a look-up.
+struct Found {
+    list: SlotId,
+    lookup: Lookup,
+    items: Rc<Vec<(Action, Rc<Markup>)>>,
 }
 
 struct Kept {
@@ -131,6 +137,35 @@ impl Memory {
         if !is_known {
             *self = Self { snapshot: Some(snapshot), shelves: shelves.clone(), ..Self::default() };
         }
+    }
+
+    /// The candidates of a list with their HTML: a function of list, index and look-up, but for a vector of the visitor's own.
+    fn found(
+        &mut self,
+        list: &List,
+        catalogue: &Catalogue,
+        interest: Interest<'_>,
+    ) -> Rc<Vec<(Action, Rc<Markup>)>> {
+        self.found.resize_with(KEPT_LOOKUPS, || None);
+        let Lookup { own, seen, .. } = interest.lookup;
+        let seen: Vec<u8> = seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
+        let own = own.map(u32::to_le_bytes);
+        let parts = [list.id.as_str().as_bytes(), own.as_ref().map_or(&[][..], |own| own), &seen];
+        let place = hash(Purpose::Content, &parts) as usize % KEPT_LOOKUPS;
+        let is_same = |found: &&Found| found.list == list.id && found.lookup == *interest.lookup;
+        let known = self.found.get(place).and_then(Option::as_ref).filter(is_same);
+        if let Some(known) = known.filter(|_| interest.declared.is_none()) {
+            return known.items.clone();
+        }
+        let popular = self.popular(list, catalogue);
+        let found = candidates(list, catalogue, popular.as_deref(), interest).into_iter();
+        let items = found.filter_map(|found| Some((found.action, self.markup(list, catalogue, found.item)?)));
+        let items: Rc<Vec<_>> = Rc::new(items.collect());
+        if let Some(kept) = self.found.get_mut(place).filter(|_| interest.declared.is_none()) {
+            *kept =
+                Some(Found { list: list.id.clone(), lookup: interest.lookup.clone(), items: items.clone() });
+        }
+        items
     }
 
     fn popular(&mut self, list: &List, catalogue: &Catalogue) -> Option<Rc<Popular>> {

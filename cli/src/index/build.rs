@@ -144,6 +144,12 @@ impl Build {
     /// Items at fault, more than an isolate holds, a file that can't be read or written.
     pub fn run(&self, json: bool) -> Result<Said, Stop> {
         pieces::check_output(&self.output)?;
+        let written = self.output.canonicalize().ok();
+        let is_written = |input: &&PathBuf| written.is_some() && input.canonicalize().ok() == written;
+        if let Some(input) = self.inputs.iter().chain(&self.origin.ids).find(is_written) {
+            let message = format!("{} is what the index is built from", input.display());
+            return Err(Stop::new(message, "write it to another file: -o NAME.index"));
+        }
         let gathered = gather(&self.origin.sources(&self.inputs, None), &progress(json))?;
         let items = items(gathered.items)?;
         let mut options = options(&gathered.model, Kind::Flat);

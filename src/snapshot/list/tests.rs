@@ -224,6 +224,8 @@ fn a_list_that_cannot_be_used_costs_only_itself() {
         ("/slots/0/list/interest", json!({ "seen": 2 })),
         ("/slots/0/policy", json!({ "kind": "uniform" })),
         ("/slots/0/challenger", json!({ "kind": "uniform" })),
+        ("/slots/0/arms", json!([{ "block": "usual" }, { "id": "items" }])),
+        ("/slots/0/list/features", json!([{ "name": "similarity" }])),
     ] {
         let (n_slots, pointers) = change(pointer, value.clone());
         assert_eq!((n_slots, pointers.len()), (0, 1), "{pointer} {value} {pointers:?}");
