@@ -64,6 +64,7 @@
 //! | [`slate`], [`saturation`], [`trail`] | what a page and a visitor have seen, and what that leaves | how is chosen |
 //! | [`block`], [`slot`], [`assemble`] | content, where it goes, what else the page gets | bandits |
 //! | [`embedding`], [`index`] | meanings as unit vectors; the nearest of thousands, in a form that opens at once | slots, HTML, bandits, where embeddings come from |
+//! | [`interest`], [`lookup`], [`retrieval`] | what a visit is interested in, and the candidates of a list for it | how is chosen, the platform |
 //! | [`snapshot`] | stored shapes, binary form, compiling, learning | the request |
 //! | [`decide`], [`replay`] | the only places that combine the parts | the platform |
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |

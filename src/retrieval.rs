@@ -24,7 +24,7 @@ use std::fmt;
 /// So many times the candidates are looked up where they shall differ.
 const POOL: usize = 3;
 /// Items by popularity that are kept of an index: filters and what was seen leave enough of them.
-const MOST_POPULAR: usize = 2_000;
+const MOST_POPULAR: usize = 500;
 
 /// What a visit is interested in, as far as an index can tell.
 #[derive(Debug, Clone, Copy)]
