@@ -240,7 +240,9 @@ impl<'s> Listed<'s> {
 /// both sides of the comparison reach caps and lose worth alike.
 pub fn counted(slot: &Slot, choice: &Choice) -> impl Iterator<Item = (SeenKey, u32)> {
     let taken = choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm));
-    let caps = taken.and_then(|arm| arm.cap).into_iter().chain(taken.and(slot.cap));
+    // A list is filled once for all its places.
+    let own = slot.cap.filter(|_| slot.list.as_ref().is_none_or(|own| own.place == 0));
+    let caps = taken.and_then(|arm| arm.cap).into_iter().chain(taken.and(own));
     let fading = taken.and_then(|arm| arm.fading).map(|(key, fading)| (key, fading.hours()));
     caps.map(|cap| (cap.key, cap.limit.hours())).chain(fading)
 }
@@ -335,7 +337,8 @@ fn pick(slot: &Slot, candidates: &Candidates, view: &View<'_>) -> Option<Chosen>
         return Some(Chosen { arm, action: None, propensity: 1.0 });
     }
     let draw = Draw::new(view.seed, slot.id.as_str());
-    if view.asked == Asked::Arm && view.sight.codes.is_some() {
+    // What stands in a place of a list decides about the next.
+    if view.asked == Asked::Arm && view.sight.codes.is_some() && slot.list.is_none() {
         let arm = slot.chooser.arm(&slot.options, &members_of(slot, candidates), &draw, view.sight)?;
         return Some(Chosen { arm, action: None, propensity: 1.0 });
     }

@@ -286,11 +286,11 @@ impl Compiler {
                 let n_warnings = self.warnings.len();
                 let made = self.slot(stored, &pointer, &slots);
                 let made = self.note(made);
-                // What is wrong with one place is wrong with all.
+                let Some(made) = made else { break };
+                // What is odd about one place is odd about all.
                 if place > 0 {
                     self.warnings.truncate(n_warnings);
                 }
-                let Some(made) = made else { break };
                 slots.push(made);
             }
         }
@@ -346,7 +346,7 @@ impl Compiler {
             holdout.map(|part| Holdout::new(part.share, &format!("{name}/{}", part.salt))).transpose();
         let holdout = holdout.map_err(|e| Warning::error(format!("{at}/holdout/share"), e))?;
         let cap = wire.cap.map(|cap| limit(cap, at)).transpose()?;
-        let cap = cap.map(|limit| Cap { key: SeenKey::of_slot(&id), limit });
+        let cap = cap.map(|limit| Cap { key: SeenKey::of_slot(&name), limit });
         let layer = wire.layer.as_ref().map(|part| layer_part(part, at)).transpose()?;
         let goal = self.goal_named(&wire.goal, &format!("{at}/goal"))?;
         for (i, name) in wire.also.iter().enumerate() {

@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub const ITEMS: &str = "items";
 /// Most places of a list: each is a choice with its chance.
 const MAX_PLACES: u8 = 12;
-/// Most lists of a site: what their items earned has 150 KB each, and the ledger's statistics have a row of 2 MB.
+/// Most lists of a site: what their items earned has up to 170 KB each, and the ledger's statistics have a row of 2 MB.
 const MAX_LISTS: usize = 8;
 /// Most indexes of a site.
 const MAX_INDEXES: usize = 8;

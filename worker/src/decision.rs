@@ -34,6 +34,11 @@ pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
     login(&request, &settings.import).ok_or_else(|| unknown("IMPORT_KEYS", "Bearer realm=\"edgeloom\""))?;
     let body = request::read(&request, MAX_BODY_BYTES).await?;
     let state = snapshots::fresh(env).await;
+    // No page may have been viewed here, which is what else brings indexes; a server can wait for them once.
+    let indexes = state.snapshot.as_deref().map_or(&[][..], |snapshot| &snapshot.indexes);
+    if indexes.iter().any(|index| crate::indexes::current(&index.id).is_none()) {
+        crate::indexes::load(env).await;
+    }
     decided(&body, &settings, state.snapshot.as_deref())
 }
 

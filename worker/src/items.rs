@@ -71,6 +71,8 @@ impl Items {
             let own = own_item(snapshot, &list.index, catalogue, &context.path);
             let now = context.time_millis;
             let declared = key.and_then(|key| interests::current(key, catalogue.model(), now));
+            let declared = declared
+                .filter(|own| list.interest.declared > 0.0 && own.dimension() == catalogue.dimension());
             let lookup = Lookup { declared: declared.is_some(), ..lookup(catalogue, own, context) };
             let interest = Interest { lookup: &lookup, declared: declared.as_deref() };
             let items = MEMORY.with_borrow_mut(|memory| {
@@ -126,6 +128,11 @@ struct Kept {
 
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+}
+
+/// Lets go of everything that was made from indexes, and of them.
+pub fn forget() {
+    MEMORY.with_borrow_mut(|memory| *memory = Memory::default());
 }
 
 impl Memory {

@@ -12,7 +12,7 @@ use crate::problem::{FieldError, Problem};
 use crate::{request, respond, snapshots};
 use edgeloom::Value;
 use edgeloom::embedding::Embedding;
-use edgeloom::index::{Catalogue, Filter, ItemRef, Query};
+use edgeloom::index::{Catalogue, Filter, ItemRef, Query, Test};
 use edgeloom::json::{Tell, object};
 use std::rc::Rc;
 
@@ -143,6 +143,9 @@ fn filter_of(value: &Value) -> Result<Filter, Problem> {
     if let Ok(filter) = &filter {
         surplus(value, &edgeloom::json::value(filter), &mut "/filter".to_string(), &mut errors);
     }
+    if let Some(detail) = filter.as_ref().ok().and_then(too_much) {
+        errors.push(FieldError { pointer: "/filter/tests".into(), detail });
+    }
     filter.ok().filter(|_| errors.is_empty()).ok_or_else(|| {
         Problem::new(400, "Not a filter", "`filter` can't be used; see the fields below.").errors(errors)
     })
@@ -155,6 +158,19 @@ async fn found(env: &Env, context: &Context, name: &str) -> Result<(Rc<Catalogue
         Found::NotLoaded => Err(Problem::try_again("The index can't be read at the moment.")),
     }
 }
+
+/// Anybody may ask, and each value is compared with each item: 16 · 32 · 100,000 comparisons are some 50 ms.
+fn too_much(filter: &Filter) -> Option<String> {
+    let n_values = |values: &Option<Vec<Value>>| values.as_ref().map_or(0, Vec::len);
+    let is_long = |test: &Test| n_values(&test.one_of) + n_values(&test.none_of) > MAX_VALUES;
+    let is_too_much = filter.tests.len() > MAX_TESTS || filter.tests.iter().any(is_long);
+    is_too_much.then(|| format!("{MAX_TESTS} tests with {MAX_VALUES} values each are the most"))
+}
+
+/// Most tests of a filter.
+const MAX_TESTS: usize = 16;
+/// Most values of a test.
+const MAX_VALUES: usize = 32;
 
 /// What is wanted besides what it is to be like.
 struct Wish {

@@ -1,7 +1,7 @@
 //! Lists from their stored form to what is learned of them.
 
 use crate::context::{Action, Context};
-use crate::decide::{Choice, Reason, decide};
+use crate::decide::{Choice, Reason, arms, counted, decide};
 use crate::event::Event;
 use crate::fold::{Tokens, fold};
 use crate::id::{ArmId, DecisionId, GoalId, VisitorKey};
@@ -198,6 +198,28 @@ fn the_visitors_of_a_list_are_the_same_in_all_places() {
     for n in 0..300 {
         let choices = decide(&snapshot, &context(5), &seed(n)).choices;
         assert!(choices.iter().all(|choice| choice.reason == choices[0].reason), "{choices:?}");
+    }
+}
+
+#[test]
+fn a_cap_is_of_the_list_and_the_arms_alone_are_those_of_the_decision() {
+    let snapshot =
+        sound(&config(|config| config["slots"][0]["cap"] = json!({ "times": 2, "hours": 24 })), Vec::new());
+    for n in 0..200 {
+        let mut context = context(2 + n as usize % 4);
+        for view in 0..3 {
+            let seed = seed(1_000 * view + n);
+            let decision = decide(&snapshot, &context, &seed);
+            let expected: Vec<_> = decision.choices.iter().map(|choice| (choice.slot, choice.arm)).collect();
+            assert_eq!(arms(&snapshot, &context, &seed).collect::<Vec<_>>(), expected);
+            let is_filled = decision.choices.iter().any(|choice| choice.arm.or(choice.ghost).is_some());
+            assert_eq!(is_filled, view < 2, "all places or none");
+            for choice in &decision.choices {
+                for (key, hours) in counted(&snapshot.slots[choice.slot], choice) {
+                    context.seen.add(key, hours, context.time_millis);
+                }
+            }
+        }
     }
 }
 

@@ -129,6 +129,7 @@ impl Memory {
         let new: usize = index.pieces.iter().filter(is_new).map(|piece| piece.bytes).sum();
         if held.saturating_add(new) > MAX_ISOLATE_BYTES {
             self.loaded.retain(|loaded| loaded.name != index.name);
+            crate::items::forget();
         }
     }
 
