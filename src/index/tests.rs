@@ -127,13 +127,13 @@ fn passes(item: &Item, test: &Test) -> bool {
             test.none_of.is_some() && test.one_of.is_none() && test.min.is_none() && test.max.is_none();
         return test.missing.map_or(only_none_of, |missing| missing == Missing::Passes);
     }
+    // Truth values are 0 and 1, for ranges, too.
+    let number = |value: &Value| value.as_f64().or(value.as_bool().map(|truth| f64::from(u8::from(truth))));
     let is_in = |list: &Vec<Value>| {
-        let number =
-            |value: &Value| value.as_f64().or(value.as_bool().map(|truth| f64::from(u8::from(truth))));
         let same = |a: &Value, b: &Value| if number(a).is_some() { number(a) == number(b) } else { a == b };
         values.iter().any(|value| list.iter().any(|own| same(own, value)))
     };
-    let number = values[0].as_f64();
+    let number = number(&values[0]);
     test.one_of.as_ref().is_none_or(is_in)
         && !test.none_of.as_ref().is_some_and(is_in)
         && test.min.is_none_or(|min| number.is_some_and(|number| number >= min))
