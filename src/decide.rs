@@ -5,9 +5,9 @@ use crate::context::Context;
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
 use crate::index::short_id;
 use crate::lookup::{Lookup, MAX_ABOVE};
-use crate::receipt::{Basis, Candidates, Fatigue, Loss};
+use crate::receipt::{Basis, Candidates, Fatigue, Flags, Loss, Receipt};
 use crate::saturation::SeenKey;
-use crate::seed::{Purpose, Seed};
+use crate::seed::{HOUR_MILLIS, Purpose, Seed};
 use crate::slate::Page;
 use crate::snapshot::{Arm, Chosen, Draw, Sight, Slot, Snapshot};
 use crate::split::fraction;
@@ -64,6 +64,31 @@ impl Choice {
     #[must_use]
     pub fn action_shown(&self) -> Option<&ArmId> {
         self.arm.and(self.basis.as_ref()?.action.as_ref())
+    }
+
+    /// The receipt of the choice, made with this snapshot and seed at a time, milliseconds since the epoch; `None` where nobody was to be
+    /// shown anything, which is on neither side of the comparison with the holdout.
+    #[must_use]
+    pub fn receipt(&self, snapshot: &Snapshot, seed: &Seed, now_millis: u64) -> Option<Receipt> {
+        let slot = snapshot.slots.get(self.slot).filter(|_| self.reason != Reason::Default)?;
+        let flags = Flags::default()
+            .with_shared(seed.shared)
+            .with_held_out(self.reason == Reason::Holdout)
+            .with_per_view(slot.chooser.is_per_view());
+        Some(Receipt {
+            decision: seed.decision,
+            unit: (!seed.shared).then_some(seed.unit),
+            slot: slot.id.clone(),
+            arm: self.arm.or(self.ghost).and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
+            propensity: self.propensity,
+            version: snapshot.version,
+            // A shared receipt tells the hour only, as its decision does.
+            time_millis: if seed.shared { now_millis - now_millis % HOUR_MILLIS } else { now_millis },
+            flags,
+            candidates: self.candidates.clone(),
+            shards: snapshot.shards,
+            basis: self.basis.as_deref().cloned().unwrap_or_default(),
+        })
     }
 }
 

@@ -7,8 +7,8 @@
 //! no interest: the most popular of what is allowed
 //! ```
 //!
-//! Everything here is a function of the index, the list and [`Interest`], which a receipt tells, and no candidate depends on what was drawn: propensities
-//! are exact given the candidates. Items are left out before anything is drawn, never after.
+//! Everything here is a function of the index, the list and [`Interest`], which a receipt tells, and no candidate depends on what was
+//! drawn: propensities are exact given the candidates. Items are left out before anything is drawn, never after.
 
 use crate::context::{Action, Context};
 use crate::embedding::Embedding;
@@ -17,6 +17,7 @@ use crate::index::diversify::diversify;
 use crate::index::{Catalogue, Filter, Hit, ItemRef, Missing, Test, short_id};
 use crate::interest::query_of;
 use crate::lookup::{Lookup, MAX_SEEN};
+use crate::seed::HOUR_MILLIS;
 use crate::snapshot::{List, Snapshot, wire};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -79,12 +80,14 @@ pub fn own_item(snapshot: &Snapshot, index: &str, catalogue: &Catalogue, path: &
 /// What a visit is looked up with; `own` is the item of its page.
 #[must_use]
 pub fn lookup(catalogue: &Catalogue, own: Option<u32>, context: &Context) -> Lookup {
-    let seen = context.trail.entries(context.time_millis);
+    let now = context.time_millis;
+    // Steps of ten minutes are what a trail counts in. Without one many share a look-up, and it tells the hour only.
+    let time_millis = if context.trail.is_empty() { now - now % HOUR_MILLIS } else { now };
+    let seen = context.trail.entries(now);
     Lookup {
         index: catalogue.fingerprint(),
-        step: Lookup::step_of(context.time_millis),
+        step: Lookup::step_of(time_millis),
         own,
-        // Steps of ten minutes are what a trail counts in.
         seen: seen.map(|(item, hours)| (item, libm::roundf(hours * 6.0) as u32)).take(MAX_SEEN).collect(),
         declared: false,
         above: Vec::new(),

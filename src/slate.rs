@@ -81,7 +81,7 @@ mod tests {
     use crate::context::Context;
     use crate::decide::{Choice, Decision, counted, decide};
     use crate::id::{DecisionId, VisitorKey};
-    use crate::receipt::{Flags, Loss, Receipt};
+    use crate::receipt::{Loss, Receipt};
     use crate::replay::replay;
     use crate::seed::{HOUR_MILLIS, Seed};
     use crate::snapshot::{Snapshot, Warning, compile, store, wire};
@@ -130,21 +130,7 @@ mod tests {
     }
 
     fn receipt(snapshot: &Snapshot, decision: &Decision, seed: &Seed, nth: usize) -> Receipt {
-        let choice = &decision.choices[nth];
-        let slot = &snapshot.slots[choice.slot];
-        Receipt {
-            decision: decision.id,
-            unit: Some(seed.unit),
-            slot: slot.id.clone(),
-            arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
-            propensity: choice.propensity,
-            version: snapshot.version,
-            time_millis: 0,
-            flags: Flags::default(),
-            candidates: choice.candidates.clone(),
-            shards: 1,
-            basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-        }
+        decision.choices[nth].receipt(snapshot, seed, 0).unwrap()
     }
 
     #[test]

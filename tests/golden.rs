@@ -6,7 +6,7 @@
 
 use edgeloom::bandit::{BetaPosterior, p_best, sampler};
 use edgeloom::decide::{Choice, decide};
-use edgeloom::receipt::{Flags, Keyring, Receipt};
+use edgeloom::receipt::{Keyring, Receipt};
 use edgeloom::replay::replay;
 use edgeloom::seed::{Generator, Purpose, hash};
 use edgeloom::snapshot::wire::Published;
@@ -182,24 +182,11 @@ fn decisions_are_the_same_and_can_be_replayed_from_their_receipts() {
         }
         assert_eq!(told.slots.len(), case.told.slots.len());
         for choice in &decision.choices {
-            let slot = &snapshot.slots[choice.slot];
             *reasons.entry(choice.reason.as_str()).or_insert(0) += 1;
             if choice.reason.as_str() == "DEFAULT" {
                 continue;
             }
-            let receipt = Receipt {
-                decision: decision.id,
-                unit: Some(seed.unit),
-                slot: slot.id.clone(),
-                arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
-                propensity: choice.propensity,
-                version: snapshot.version,
-                time_millis: context.time_millis,
-                flags: Flags::default().with_held_out(decision.held_out),
-                candidates: choice.candidates.clone(),
-                shards: 1,
-                basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-            };
+            let receipt = choice.receipt(&snapshot, &seed, context.time_millis).unwrap();
             let read = keyring.verify(&keyring.sign(&receipt)).unwrap();
             // A receipt carries the basis; a replay has no need to make it again.
             let replayed = Choice { basis: choice.basis.clone(), ..replay(&snapshot, &read).unwrap() };

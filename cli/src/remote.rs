@@ -117,6 +117,30 @@ pub struct Remote {
     token: Token,
 }
 
+/// Where a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine.
+    Here,
+    /// On another one.
+    Elsewhere,
+}
+
+/// Who speaks for us to a server that gets a secret.
+pub fn agent(timeout: Duration, place: Place) -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        // The secret goes to the named server and nowhere else.
+        .max_redirects(0)
+        // A company's proxy is trusted exactly where the machine's browsers trust it.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .user_agent(concat!("edgeloom/", env!("CARGO_PKG_VERSION")));
+    // What is meant for this machine does not pass through another one.
+    let config = if place == Place::Here { config.proxy(None) } else { config };
+    config.build().into()
+}
+
 impl Remote {
     /// The API of the site at `url`, used with `token`.
     ///
@@ -124,17 +148,8 @@ impl Remote {
     /// The address is no plain origin, or would send the token unencrypted to another machine.
     pub fn new(url: &str, token: Token) -> Result<Self, Stop> {
         let base = origin(url)?;
-        let config = Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(TIMEOUT_SECS)))
-            .http_status_as_error(false)
-            // The token goes to the named site and nowhere else.
-            .max_redirects(0)
-            // A company's proxy is trusted exactly where the machine's browsers trust it.
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .user_agent(concat!("edgeloom/", env!("CARGO_PKG_VERSION")));
-        // What is meant for this machine does not pass through another one.
-        let config = if base.scheme() == "http" { config.proxy(None) } else { config };
-        Ok(Self { agent: config.build().into(), base, token })
+        let place = if base.scheme() == "http" { Place::Here } else { Place::Elsewhere };
+        Ok(Self { agent: agent(Duration::from_secs(TIMEOUT_SECS), place), base, token })
     }
 
     /// The configuration on the site; `None` where there is none yet.

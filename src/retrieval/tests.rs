@@ -1,11 +1,10 @@
 //! Candidates of lists, from an index to a receipt and back.
 
 use super::*;
-use crate::decide::{Choice, decide};
+use crate::decide::decide;
 use crate::id::{DecisionId, VisitorKey};
 use crate::index::build::{Item, Options, build};
 use crate::index::{Index, Kind};
-use crate::receipt::{Flags, Receipt};
 use crate::replay::{ReplayError, replay_with};
 use crate::seed::{Generator, Seed};
 use crate::snapshot::{compile, store};
@@ -51,23 +50,6 @@ fn snapshot_config(list: Value) -> wire::Published {
         "slots": [{ "id": "next", "goal": "read", "list": all, "arms": [] }],
     });
     wire::Published { config: serde_json::from_value(config).unwrap(), ..wire::Published::default() }
-}
-
-fn receipt(snapshot: &Snapshot, choice: &Choice, seed: &Seed, time_millis: u64) -> Receipt {
-    let slot = &snapshot.slots[choice.slot];
-    Receipt {
-        decision: seed.decision,
-        unit: Some(seed.unit),
-        slot: slot.id.clone(),
-        arm: choice.arm.map(|arm| slot.arms[arm].id.clone()),
-        propensity: choice.propensity,
-        version: snapshot.version,
-        time_millis,
-        flags: Flags::default().with_per_view(true),
-        candidates: choice.candidates.clone(),
-        shards: 1,
-        basis: choice.basis.as_deref().cloned().unwrap(),
-    }
 }
 
 fn list(snapshot: &Snapshot) -> &List {
@@ -168,7 +150,7 @@ fn a_receipt_tells_enough_to_look_up_and_choose_again() {
             Seed::of_visitor("shop", &VisitorKey(n.to_le_bytes()), DecisionId((n << 64 | n).to_le_bytes()));
         for choice in decide(&snapshot, &context, &seed).choices {
             let basis = choice.basis.as_deref().unwrap();
-            let receipt = receipt(&snapshot, &choice, &seed, context.time_millis);
+            let receipt = choice.receipt(&snapshot, &seed, context.time_millis).unwrap();
             // All that is left of the visit is in the receipt.
             let looked_up = again(list, &catalogue, basis.lookup.as_ref().unwrap(), None).unwrap();
             assert_eq!(replay_with(&snapshot, &receipt, &looked_up).unwrap().action, choice.action);
@@ -179,6 +161,22 @@ fn a_receipt_tells_enough_to_look_up_and_choose_again() {
     }
     let other = Lookup { index: 1, ..Lookup::default() };
     assert_eq!(again(list, &catalogue, &other, None), Err(LookupError::OtherIndex));
+}
+
+#[test]
+fn a_look_up_that_many_share_tells_the_hour_only() {
+    let catalogue = catalogue(10);
+    let at = |minutes: u64, seen: Option<&str>| {
+        let mut context = on("/");
+        context.time_millis = 1_795_525_200_000 + minutes * 60_000;
+        if let Some(item) = seen {
+            context.trail.add(short_id(item), 1_795_525_200_000);
+        }
+        lookup(&catalogue, None, &context)
+    };
+    assert_eq!(at(1, None), at(59, None));
+    assert_ne!(at(59, None), at(61, None));
+    assert_ne!(at(1, Some("item-3")), at(59, Some("item-3")));
 }
 
 #[test]
@@ -203,7 +201,7 @@ fn two_lists_of_a_page_never_show_the_same_item_and_both_can_be_replayed() {
         let choices = decide(&snapshot, &context, &seed).choices;
         let mut shown = Vec::new();
         for choice in &choices {
-            let receipt = receipt(&snapshot, choice, &seed, context.time_millis);
+            let receipt = choice.receipt(&snapshot, &seed, context.time_millis).unwrap();
             let item = receipt.basis.action.clone().unwrap();
             assert!(!shown.contains(&item), "{shown:?} {item}");
             shown.push(item);

@@ -190,7 +190,7 @@ mod tests {
     use crate::event::Event;
     use crate::fold::{Tokens, fold};
     use crate::id::{ArmId, DecisionId, GoalId, VisitorKey};
-    use crate::receipt::{Flags, Receipt};
+    use crate::receipt::Receipt;
     use crate::replay::{ReplayError, replay, replay_with};
     use crate::seed::Seed;
     use crate::snapshot::{Since, Snapshot, compile, learn, store, wire};
@@ -243,20 +243,7 @@ mod tests {
     }
 
     fn receipt(snapshot: &Snapshot, choice: &Choice, seed: &Seed) -> Receipt {
-        let slot = &snapshot.slots[choice.slot];
-        Receipt {
-            decision: seed.decision,
-            unit: Some(seed.unit),
-            slot: slot.id.clone(),
-            arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
-            propensity: choice.propensity,
-            version: snapshot.version,
-            time_millis: 0,
-            flags: Flags::default().with_held_out(choice.ghost.is_some()),
-            candidates: choice.candidates.clone(),
-            shards: 1,
-            basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-        }
+        choice.receipt(snapshot, seed, 0).unwrap()
     }
 
     /// The name of what was chosen.

@@ -1,11 +1,11 @@
 //! A site that publishes, decides, counts and learns, as the Worker and its ledger have it, without either.
 
 use edgeloom::context::Context;
-use edgeloom::decide::{Choice, Decision, Reason, decide};
+use edgeloom::decide::{Choice, Decision, decide};
 use edgeloom::event::Event;
 use edgeloom::fold::{Tokens, fold};
 use edgeloom::id::{DecisionId, GoalId, VisitorKey};
-use edgeloom::receipt::{Flags, Receipt};
+use edgeloom::receipt::Receipt;
 use edgeloom::seed::{Generator, Seed};
 use edgeloom::snapshot::wire::{Config, Published};
 use edgeloom::snapshot::{Since, Slot, Snapshot, compile, learn, store};
@@ -46,7 +46,7 @@ impl Site {
     /// What a visit gets, and the receipts of it.
     pub fn visit(&self, context: &Context, seed: &Seed) -> (Decision, Vec<Receipt>) {
         let decision = decide(&self.snapshot, context, seed);
-        let receipt = |choice| self.receipt(&decision, choice, (context, seed));
+        let receipt = |choice: &Choice| choice.receipt(&self.snapshot, seed, context.time_millis);
         let receipts = decision.choices.iter().filter_map(receipt).collect();
         (decision, receipts)
     }
@@ -54,31 +54,6 @@ impl Site {
     /// The slot of a choice.
     pub fn slot(&self, choice: &Choice) -> &Slot {
         &self.snapshot.slots[choice.slot]
-    }
-
-    /// As the Worker writes it.
-    fn receipt(
-        &self,
-        decision: &Decision,
-        choice: &Choice,
-        (context, seed): (&Context, &Seed),
-    ) -> Option<Receipt> {
-        let slot = self.slot(choice);
-        let is_held_out = choice.reason == Reason::Holdout;
-        let flags = Flags::default().with_shared(seed.shared).with_held_out(is_held_out);
-        (choice.reason != Reason::Default).then(|| Receipt {
-            decision: decision.id,
-            unit: (!seed.shared).then_some(seed.unit),
-            slot: slot.id.clone(),
-            arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
-            propensity: choice.propensity,
-            version: decision.version,
-            time_millis: context.time_millis,
-            flags: flags.with_per_view(slot.chooser.is_per_view()),
-            candidates: choice.candidates.clone(),
-            shards: self.snapshot.shards,
-            basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-        })
     }
 
     /// Counts the exposure of a receipt and its rewards; returns what the ledger's log has of it.

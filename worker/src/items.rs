@@ -19,7 +19,7 @@ use std::rc::Rc;
 
 /// Items whose HTML is kept; one takes the place of another. A teaser of half a kilobyte makes half a megabyte.
 const KEPT: usize = 1_024;
-/// Look-ups whose candidates are kept; most visits of a page look up the same for ten minutes. 256 of twenty are two megabytes.
+/// Look-ups whose candidates are kept; without a trail all visits of a page look up the same for an hour. 256 of twenty are two megabytes.
 const KEPT_LOOKUPS: usize = 256;
 
 /// The indexes that are at hand, by name.
@@ -108,7 +108,8 @@ struct Memory {
     snapshot: Option<SnapshotVersion>,
     shelves: Shelves,
     markups: Vec<Option<Kept>>,
-    popular: Vec<(SlotId, Rc<Popular>)>,
+    /// By index and field.
+    popular: Vec<((String, String), Rc<Popular>)>,
     found: Vec<Option<Found>>,
 }
 
@@ -177,11 +178,12 @@ impl Memory {
 
     fn popular(&mut self, list: &List, catalogue: &Catalogue) -> Option<Rc<Popular>> {
         let field = list.popularity.as_ref()?;
-        if let Some((_, known)) = self.popular.iter().find(|(own, _)| *own == list.id) {
+        let is_same = |(index, own): &(String, String)| *index == list.index && own == field;
+        if let Some((_, known)) = self.popular.iter().find(|(own, _)| is_same(own)) {
             return Some(known.clone());
         }
         let made = Rc::new(Popular::of(catalogue, field));
-        self.popular.push((list.id.clone(), made.clone()));
+        self.popular.push(((list.index.clone(), field.clone()), made.clone()));
         Some(made)
     }
 

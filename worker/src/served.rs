@@ -10,8 +10,8 @@ use edgeloom::context::{Context, Device};
 use edgeloom::decide::{Choice, Decision, Reason, decide};
 use edgeloom::event::{Event, EventId};
 use edgeloom::id::DecisionId;
-use edgeloom::receipt::{Basis, Flags, Keyring, Receipt};
-use edgeloom::seed::{HOUR_MILLIS, Purpose, Seed, hash};
+use edgeloom::receipt::{Basis, Keyring, Receipt};
+use edgeloom::seed::{Purpose, Seed, hash};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
@@ -146,7 +146,7 @@ impl<'s> Served<'s> {
         html: &mut String,
         events: &mut Vec<u8>,
     ) -> Option<String> {
-        let receipt = self.receipt(slot, choice);
+        let receipt = self.receipt(choice);
         let keyring = self.source.keyring;
         // A shared decision is nobody's own: nothing is sent by the browser, so it needs no receipt.
         let token =
@@ -177,31 +177,9 @@ impl<'s> Served<'s> {
     }
 
     /// The receipt of what counts.
-    fn receipt(&self, slot: &Slot, choice: &Choice) -> Option<Receipt> {
-        if !self.is_watched || choice.reason == Reason::Default {
-            return None;
-        }
+    fn receipt(&self, choice: &Choice) -> Option<Receipt> {
         let Source { snapshot, moment, .. } = self.source;
-        let shared = self.seed.shared;
-        let flags = Flags::default()
-            .with_shared(shared)
-            .with_held_out(choice.reason == Reason::Holdout)
-            .with_per_view(slot.chooser.is_per_view());
-        let now = moment.now;
-        Some(Receipt {
-            decision: self.decision.id,
-            unit: (!shared).then_some(self.seed.unit),
-            slot: slot.id.clone(),
-            arm: choice.arm.or(choice.ghost).and_then(|arm| slot.arms.get(arm)).map(|arm| arm.id.clone()),
-            propensity: choice.propensity,
-            version: snapshot.version,
-            // A shared receipt tells the hour only, as its decision does.
-            time_millis: if shared { now - now % HOUR_MILLIS } else { now },
-            flags,
-            candidates: choice.candidates.clone(),
-            shards: snapshot.shards,
-            basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-        })
+        choice.receipt(snapshot, &self.seed, moment.now).filter(|_| self.is_watched)
     }
 
     /// What is shown, for the tag of the page.

@@ -3,6 +3,7 @@
 use super::super::list::ITEMS;
 use super::super::terms::SlotGoal;
 use super::super::wire::{LearnedItem, LearnedItems};
+use super::short;
 use crate::event::Treatment;
 use crate::id::{ArmId, GoalId, SlotId};
 use crate::sorted::{SortedMap, sort_by};
@@ -51,9 +52,4 @@ fn worth(counted: &SortedMap<GoalId, GoalCounts>, goals: &[SlotGoal]) -> [f64; 2
         };
         [sum + margin * value, squares + margin * margin * square]
     })
-}
-
-/// As many digits as a belief needs; the snapshot is read by every isolate.
-fn short(number: f64) -> f64 {
-    super::short(number)
 }

@@ -1,11 +1,10 @@
 //! Lists from their stored form to what is learned of them.
 
 use crate::context::{Action, Context};
-use crate::decide::{Choice, Reason, arms, counted, decide};
+use crate::decide::{Choice, arms, counted, decide};
 use crate::event::Event;
 use crate::fold::{Tokens, fold};
 use crate::id::{ArmId, DecisionId, GoalId, VisitorKey};
-use crate::receipt::{Flags, Receipt};
 use crate::replay::{ReplayError, replay_with};
 use crate::seed::{Generator, Seed};
 use crate::snapshot::{Since, Snapshot, Warning, compile, learn, store, wire};
@@ -57,23 +56,6 @@ fn seed(n: u64) -> Seed {
     Seed::of_visitor("magazine", &VisitorKey(id.to_le_bytes()), DecisionId(id.to_le_bytes()))
 }
 
-fn receipt(snapshot: &Snapshot, choice: &Choice, seed: &Seed) -> Receipt {
-    let slot = &snapshot.slots[choice.slot];
-    Receipt {
-        decision: seed.decision,
-        unit: Some(seed.unit),
-        slot: slot.id.clone(),
-        arm: choice.arm.or(choice.ghost).map(|arm| slot.arms[arm].id.clone()),
-        propensity: choice.propensity,
-        version: snapshot.version,
-        time_millis: 0,
-        flags: Flags::default().with_held_out(choice.reason == Reason::Holdout).with_per_view(true),
-        candidates: choice.candidates.clone(),
-        shards: 1,
-        basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-    }
-}
-
 fn action(choice: &Choice) -> Option<&str> {
     choice.basis.as_ref()?.action.as_ref().map(ArmId::as_str)
 }
@@ -99,7 +81,7 @@ fn each_place_has_another_item_and_its_own_receipt_that_can_be_replayed() {
             assert!(!taken.contains(&item), "{taken:?} {item}");
             assert!(choice.propensity > 0.0 && choice.propensity < 1.0);
             assert_eq!(choice.arm.is_none(), decision.held_out);
-            let receipt = receipt(&snapshot, choice, &seed);
+            let receipt = choice.receipt(&snapshot, &seed, 0).unwrap();
             assert_eq!(replay_with(&snapshot, &receipt, all).unwrap().propensity, choice.propensity);
             assert_eq!(replay_with(&snapshot, &receipt, &all[1..]), Err(ReplayError::Actions));
             taken.push(item);
@@ -157,7 +139,7 @@ fn what_an_item_earned_anywhere_is_believed_everywhere() {
                 if choice.slot == 0 {
                     first[item.trim_start_matches("item-").parse::<usize>().unwrap()] += 1;
                 }
-                let receipt = receipt(&snapshot, &choice, &seed);
+                let receipt = choice.receipt(&snapshot, &seed, 0).unwrap();
                 let mut tokens = Tokens::default();
                 statistics.apply(&fold(&mut tokens, &Event::exposure(&receipt, None)).1);
                 if generator.unit() < rate {

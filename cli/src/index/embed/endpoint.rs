@@ -2,13 +2,12 @@
 //! address only, and is never shown.
 
 use crate::problem::Stop;
-use crate::remote::Token;
+use crate::remote::{Place, Token, agent};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use ureq::http::{Request, Response};
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 use url::{Host, Url};
 
@@ -72,15 +71,9 @@ impl Endpoint {
         let key = key.map(|key| {
             Token::new(key.trim()).ok_or_else(|| Stop::new(format!("{key_env} is not a key"), ""))
         });
-        let config = Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(TIMEOUT_SECS)))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .user_agent(concat!("edgeloom/", env!("CARGO_PKG_VERSION")));
-        let config = if is_here { config.proxy(None) } else { config };
+        let place = if is_here { Place::Here } else { Place::Elsewhere };
         Ok(Self {
-            agent: config.build().into(),
+            agent: agent(Duration::from_secs(TIMEOUT_SECS), place),
             address,
             key: key.transpose()?,
             model: model.into(),

@@ -7,7 +7,6 @@ use edgeloom::decide::decide;
 use edgeloom::event::Event;
 use edgeloom::fold::{Tokens, fold};
 use edgeloom::id::{DecisionId, GoalId, VisitorKey};
-use edgeloom::receipt::{Flags, Receipt};
 use edgeloom::seed::{Generator, Seed};
 use edgeloom::snapshot::wire::{Config, Published};
 use edgeloom::snapshot::{Since, compile, learn, store};
@@ -57,7 +56,7 @@ fn main() -> Result<()> {
     for _ in 0..ROUNDS {
         let (snapshot, warnings) = compile(&store::decode(&store::encode(&published, 1, 1)?)?);
         anyhow::ensure!(warnings.is_empty(), "{warnings:?}");
-        let slot = snapshot.slots.first().context("a slot")?;
+        let _slot = snapshot.slots.first().context("a slot")?;
         for _ in 0..VISITS {
             let x: Vec<f64> = (0..N_FEATURES).map(|_| normal(&mut generator)).collect();
             let attributes = x.iter().enumerate().map(|(k, x)| (name(k), (*x).into())).collect();
@@ -67,19 +66,7 @@ fn main() -> Result<()> {
             let decision = decide(&snapshot, &context, &seed);
             let choice = decision.choices.first().context("a choice")?;
             let arm = choice.arm.context("an arm")?;
-            let receipt = Receipt {
-                decision: decision.id,
-                unit: Some(seed.unit),
-                slot: slot.id.clone(),
-                arm: slot.arms.get(arm).map(|arm| arm.id.clone()),
-                propensity: choice.propensity,
-                version: snapshot.version,
-                time_millis: 0,
-                flags: Flags::default(),
-                candidates: choice.candidates.clone(),
-                shards: 1,
-                basis: choice.basis.as_deref().cloned().unwrap_or_default(),
-            };
+            let receipt = choice.receipt(&snapshot, &seed, 0).context("a receipt")?;
             let mut tokens = Tokens::default();
             statistics.apply(&fold(&mut tokens, &Event::exposure(&receipt, None)).1);
             let coefficients = truth.get(arm).context("a truth")?;
