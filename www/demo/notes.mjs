@@ -9,10 +9,10 @@ export const SOURCES = ["notes.jsonl", "note.html", "notes.html"].map((name) => 
 const NEXT = 3;
 const DAY = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
 
-/** All notes, as the file has them. */
+/** All notes, each with its fields. */
 export async function notes() {
   const text = await readFile(SOURCES[0], "utf8");
-  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
+  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line)).map(({ id, text, fields }) => ({ id, text, ...fields }));
 }
 
 /** All notes, the newest first. */

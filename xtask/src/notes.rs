@@ -36,8 +36,8 @@ pub static TOPICS: LazyLock<Vec<&str>> = LazyLock::new(|| {
 });
 
 fn note(line: &Value) -> Option<Note> {
-    let text = |name: &str| line.get(name).and_then(Value::as_str).map(String::from);
-    Some(Note { id: text("id")?, topic: text("topic")? })
+    let text = |name: &str| line.pointer(name).and_then(Value::as_str).map(String::from);
+    Some(Note { id: text("/id")?, topic: text("/fields/topic")? })
 }
 
 /// Builds the index of the notes. The embedder needs neither a model nor a network: this is a demo of lists, not of language.
@@ -46,7 +46,9 @@ fn note(line: &Value) -> Option<Note> {
 /// When the tool can't be built, or finds fault with the notes.
 pub fn build(project: &Project) -> Result<()> {
     let mut tool = tool(project);
-    tool.args(["build", FILE, "--embedder", "hashing", "--text", "text", "--output", INDEX]);
+    // The topic twice: it says more of a note than a word of its text.
+    let texts = ["topic", "topic", "title", "text"].into_iter().flat_map(|name| ["--text", name]);
+    tool.args(["build", FILE, "--embedder", "hashing", "--output", INDEX]).args(texts);
     capture(&mut tool).map(drop)
 }
 
