@@ -2,11 +2,10 @@
 
 use super::bits::Bits;
 use super::filter::Filter;
-use super::kernel::dot_rows;
+use super::kernel::{Top, dot_rows};
 use super::piece::Index;
 use super::query::{Query, QueryError};
 use super::search;
-use super::top::Top;
 use crate::embedding::Embedding;
 use crate::seed::{Purpose, hash};
 use crate::sorted::sort_by;

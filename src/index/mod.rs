@@ -40,7 +40,6 @@ mod filter;
 mod format;
 #[cfg(feature = "graph")]
 mod graph;
-pub mod kernel;
 mod piece;
 mod plan;
 pub mod quality;
@@ -52,9 +51,9 @@ mod shard;
 #[cfg(test)]
 mod tests;
 mod texts;
-mod top;
 
 pub use catalogue::{Allowed, Catalogue, CatalogueError, Hit, ItemRef};
+pub(crate) use edgeloom_kernel as kernel;
 pub use filter::{Filter, Missing, Test};
 pub use format::{Exact, IndexError, Kind};
 pub use piece::{Index, short_id};

@@ -4,8 +4,7 @@
 use super::budget::Size;
 use super::catalogue::Catalogue;
 use super::format::Kind;
-use super::kernel::dot_f32;
-use super::top::Top;
+use super::kernel::{Top, dot_f32};
 use crate::embedding::Embedding;
 use std::collections::BTreeSet;
 

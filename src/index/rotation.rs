@@ -9,7 +9,7 @@
 //! The transform wants a power of two. The rounds take turns with the first and the last 2^j numbers, the largest power of
 //! two there is room for: both halves overlap, so that after two rounds each number depends on each, and none is added.
 
-use super::kernel::butterfly;
+use super::kernel::transform;
 use crate::seed::Generator;
 
 /// Seed of the signs. Stored pieces were rotated with it.
@@ -59,27 +59,6 @@ fn part(values: &mut [f32], round: usize) -> &mut [f32] {
     let (all, most) = (values.len(), values.len().checked_ilog2().map_or(0, |power| 1 << power));
     let range = if round.is_multiple_of(2) { 0..most } else { all - most..all };
     values.get_mut(range).unwrap_or_default()
-}
-
-/// The Hadamard transform of 2^j numbers, scaled by 2^(-j/2) so that it keeps lengths; its own inverse.
-fn transform(values: &mut [f32]) {
-    // The first two steps at once: as steps of their own they would be calls for a pair each.
-    let fours = values.as_chunks_mut::<4>().0;
-    let mut half = if fours.is_empty() { 1 } else { 4 };
-    for four in fours {
-        let [a, b, c, d] = *four;
-        let [a, b, c, d] = [a + b, a - b, c + d, c - d];
-        *four = [a + c, b + d, a - c, b - d];
-    }
-    while half < values.len() {
-        for pair in values.chunks_exact_mut(2 * half) {
-            let (one, other) = pair.split_at_mut(half);
-            butterfly(one, other);
-        }
-        half *= 2;
-    }
-    let scale = 1.0 / (values.len() as f32).sqrt();
-    values.iter_mut().for_each(|value| *value *= scale);
 }
 
 #[cfg(test)]

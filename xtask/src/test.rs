@@ -4,7 +4,7 @@ use crate::build::{self, ALREADY_BUILT};
 use crate::project::Project;
 use crate::stamp::files_below;
 use crate::steps::{seconds, step};
-use crate::{bundle, table};
+use crate::{bundle, table, wasm};
 use anyhow::{Context, Result, ensure};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ pub fn run(project: &Project, args: &[String]) -> Result<()> {
     let filter = args.first().map(String::as_str);
     build::ensure_built(project)?;
     bundle::ensure_bundled(project)?;
+    wasm::build_twins(project)?;
     let files = node_files(project)?;
     let named: Vec<PathBuf> = files.iter().filter(|file| is_named(file, filter)).cloned().collect();
     let outcomes = match filter {
@@ -64,7 +65,7 @@ fn rust(project: &Project, filter: Option<&str>) -> Result<Outcome> {
     command.args(["test", "--workspace"]);
     // Peers and makers of data for benchmarks have no tests, and compile for a minute.
     command.args(
-        ["edgeloom-hello", "edgeloom-learned", "edgeloom-vectors"]
+        ["edgeloom-hello", "edgeloom-learned", "edgeloom-vectors", "edgeloom-twins"]
             .iter()
             .flat_map(|name| ["--exclude", name]),
     );

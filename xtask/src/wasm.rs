@@ -74,6 +74,16 @@ const VECTORS: Face = Face {
     host: Host::Web,
 };
 
+/// The index's inner loops and their twins, for a test.
+const TWINS: Face = Face {
+    package: "edgeloom-twins",
+    name: "twins",
+    into: "build/test/twins",
+    profile: "release",
+    beside: None,
+    host: Host::Web,
+};
+
 /// Whether the wasm keeps the names of its functions: readable stack traces for half as much size again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Names {
@@ -105,6 +115,14 @@ pub fn build_hello(project: &Project) -> Result<()> {
 /// See [`build`].
 pub fn build_vectors(project: &Project) -> Result<()> {
     make(project, &[VECTORS], Names::Drop, "compiling the index for its bench to wasm")
+}
+
+/// Brings `build/test/twins` up to date, made with the settings of the Worker.
+///
+/// # Errors
+/// See [`build`].
+pub fn build_twins(project: &Project) -> Result<()> {
+    make(project, &[TWINS], Names::Drop, "compiling the index's inner loops for their test to wasm")
 }
 
 fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<()> {

@@ -1,7 +1,8 @@
-//! The loops in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors of
-//! them. Each is written in the order of additions of its twin.
+//! The products in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors
+//! of them. Each is written in the order of additions of its twin.
 
-/// Dot products of a query with four rows of signed bytes. Four, since each part of the query is then loaded once for all.
+/// Dot products of a query with four rows of signed bytes, as long as it. Four, since each part of the query is then loaded once for all.
+#[inline(always)]
 pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
     rows.map(|row| {
         let products = query.iter().zip(row).map(|(q, byte)| i32::from(*q) * i32::from(*byte as i8));
@@ -10,28 +11,17 @@ pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
 }
 
 /// Dot product of two rows of signed bytes: at most 4,096 · 2^14 = 2^26.
-pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
+#[must_use]
+#[inline(never)]
+pub fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
     let products = one.iter().zip(other).map(|(a, b)| i32::from(*a as i8) * i32::from(*b as i8));
     products.fold(0, i32::wrapping_add)
 }
 
-/// How many bits of a row of signs differ from the query's. The same in wasm: its count of 64 bits is one instruction of the
-/// processor, that of 16 bytes a dozen.
-///
-/// Two words at once: a power of two, since a compiler that saves space divides the length of each row by anything else.
-#[inline(always)]
-pub(crate) fn hamming(query: &[u64], row: &[u8]) -> u32 {
-    let mut n = 0;
-    let row = row.as_chunks::<8>().0.as_chunks::<2>().0;
-    for ([a, b], [x, y]) in query.as_chunks::<2>().0.iter().zip(row) {
-        n += (a ^ u64::from_le_bytes(*x)).count_ones();
-        n += (b ^ u64::from_le_bytes(*y)).count_ones();
-    }
-    n
-}
-
 /// Dot product of floats, in 16 sums that are added as a tree.
-pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
+#[must_use]
+#[inline(never)]
+pub fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
     let mut sums = [0.0_f32; 16];
     let ((a, a_rest), (b, b_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
     for (a, b) in a.iter().zip(b) {
@@ -51,6 +41,7 @@ pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
 }
 
 /// Sums and differences of two lists, in place: one step of the Hadamard transform.
+#[inline(always)]
 pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
     for (a, b) in one.iter_mut().zip(other) {
         (*a, *b) = (*a + *b, *a - *b);

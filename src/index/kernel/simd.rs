@@ -1,9 +1,6 @@
-//! The loops with wasm's 128-bit instructions; each gives the bits of its plain twin.
-//!
-//! Unrolled by hand: the Worker is built for size, where the compiler neither unrolls nor makes vectors of loops.
+//! The products with wasm's 128-bit instructions; each gives the bits of its plain twin.
 
 use super::BLOCK;
-pub(crate) use super::scalar::hamming;
 use bytemuck::must_cast;
 use core::arch::wasm32::{
     f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add,
@@ -26,8 +23,8 @@ fn add_products(sum: v128, (low, high): (v128, v128), row: &[u8; BLOCK]) -> v128
 }
 
 /// See [`scalar::dot_four`](super::scalar::dot_four).
+#[inline(always)]
 pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
-    // Spelt out: mapping an array is a call where the compiler saves space.
     let [a, b, c, d] = rows;
     let (mut sum_a, mut sum_b, mut sum_c, mut sum_d) =
         (i32x4_splat(0), i32x4_splat(0), i32x4_splat(0), i32x4_splat(0));
@@ -44,7 +41,9 @@ pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
 }
 
 /// See [`scalar::dot_rows`](super::scalar::dot_rows).
-pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
+#[must_use]
+#[inline(never)]
+pub fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
     let mut sums = i32x4_splat(0);
     for (one, other) in one.as_chunks::<BLOCK>().0.iter().zip(other.as_chunks::<BLOCK>().0) {
         let one: v128 = must_cast(*one);
@@ -54,7 +53,9 @@ pub(crate) fn dot_rows(one: &[u8], other: &[u8]) -> i32 {
 }
 
 /// See [`scalar::dot_f32`](super::scalar::dot_f32).
-pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
+#[must_use]
+#[inline(never)]
+pub fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
     let mut sums = [f32x4_splat(0.0); 4];
     let ((a, a_rest), (b, b_rest)) = (one.as_chunks::<16>(), other.as_chunks::<16>());
     let mut add = |a: &[f32; 16], b: &[f32; 16]| {
@@ -85,6 +86,7 @@ pub(crate) fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
 }
 
 /// See [`scalar::butterfly`](super::scalar::butterfly).
+#[inline(always)]
 pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
     let ((a, a_rest), (b, b_rest)) = (one.as_chunks_mut::<4>(), other.as_chunks_mut::<4>());
     for (a, b) in a.iter_mut().zip(b) {

@@ -4,16 +4,16 @@
 use std::cmp::Ordering;
 
 /// A similarity and where it was found.
-pub(super) type Scored = (f32, usize);
+pub type Scored = (f32, usize);
 
 /// The more similar first; of equals the one with the smaller position, which is that with the smaller id.
-pub(super) fn order(one: &Scored, other: &Scored) -> Ordering {
+fn order(one: &Scored, other: &Scored) -> Ordering {
     other.0.total_cmp(&one.0).then(one.1.cmp(&other.1))
 }
 
 /// The best `k` so far.
 #[derive(Debug)]
-pub(super) struct Top {
+pub struct Top {
     k: usize,
     best: Vec<Scored>,
     /// What is less similar is not among them; no bound while there is room.
@@ -22,13 +22,14 @@ pub(super) struct Top {
 
 impl Top {
     /// None yet.
-    pub(super) const fn new(k: usize) -> Self {
+    #[must_use]
+    pub const fn new(k: usize) -> Self {
         Self { k, best: Vec::new(), least: if k == 0 { f32::INFINITY } else { f32::NEG_INFINITY } }
     }
 
     /// Takes a candidate in where it is among the best. Few of many are, so the rest costs a comparison.
-    #[inline(always)]
-    pub(super) fn offer(&mut self, candidate: Scored) {
+    #[inline]
+    pub fn offer(&mut self, candidate: Scored) {
         if candidate.0 >= self.least {
             self.insert(candidate);
         }
@@ -45,7 +46,8 @@ impl Top {
     }
 
     /// The best, in order.
-    pub(super) fn into_sorted(self) -> Vec<Scored> {
+    #[must_use]
+    pub fn into_sorted(self) -> Vec<Scored> {
         self.best
     }
 }
