@@ -14,6 +14,9 @@ use std::time::Instant;
 /// A test that takes longer than this hangs.
 const NODE_TEST_LIMIT_MILLIS: u32 = 600_000;
 
+/// Test files at a time. They wait more than they compute; Node would run one at a time on two cores.
+const NODE_TEST_FILES: u32 = 2;
+
 /// What one runner said in the end.
 struct Outcome {
     runner: &'static str,
@@ -89,6 +92,7 @@ fn rust(project: &Project, filter: Option<&str>) -> Result<Outcome> {
 fn node(project: &Project, files: &[PathBuf], filter: Option<&str>) -> Result<Outcome> {
     let mut command = project.node();
     command.args(["--test", "--test-reporter=spec", &format!("--test-timeout={NODE_TEST_LIMIT_MILLIS}")]);
+    command.arg(format!("--test-concurrency={NODE_TEST_FILES}"));
     if let Some(filter) = filter {
         command.arg(format!("--test-name-pattern={filter}"));
     }
