@@ -15,6 +15,7 @@
 //! | [`build`] | from items to bytes, the same for the same items in any order |
 //! | [`budget`], [`quality`] | what fits into an isolate; which kind to choose, and what it finds |
 //! | [`diversify`] | hits that differ from one another |
+//! | `kernel/` | the inner loops: a crate of their own, since they are built to be quick where the Worker is built to be small |
 //!
 //! # Three kinds
 //!
@@ -22,7 +23,7 @@
 //! memory, and the answer differs from that of `f32` in one of 200 neighbours.
 //!
 //! * [`Kind::Flat`] compares all. Right up to some 2,000 items, and where nothing may be missed.
-//! * [`Kind::Sketch`] looks at one bit of each number, then at the bytes of the best some hundred: a quarter of the time at
+//! * [`Kind::Sketch`] looks at one bit of each number, then at the bytes of the best some hundred: two fifths of the time at
 //!   10,000 items, and 99 of 100 neighbours.
 //! * [`Kind::Graph`] (crate `instant-distance`) touches few items, but each with a jump in memory and 256 bytes of
 //!   neighbours: it pays from some 150,000 items on, which is more than an isolate holds of most models.

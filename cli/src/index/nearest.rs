@@ -74,17 +74,14 @@ impl Nearest {
             vec![(*id).to_string(), format!("{similarity:.4}"), cut + more]
         }));
         let unknown = allowed.map_or(Vec::new(), |filter| filter.1);
-        let remark = if unknown.is_empty() {
-            String::new()
-        } else {
-            format!("\nremark: no item has {} as a field to filter by", unknown.join(", "))
-        };
+        let remark = (!unknown.is_empty())
+            .then(|| format!("no item has {} as a field to filter by", unknown.join(", ")));
         let listed: Value = (hits.iter())
             .map(|(id, similarity, fields)| json!({ "id": id, "similarity": similarity, "fields": fields }))
             .collect();
         Ok(Said {
-            json: json!({ "ok": true, "model": catalogue.model(), "hits": listed }),
-            text: columns(&lines) + &remark,
+            json: json!({ "ok": true, "model": catalogue.model(), "hits": listed, "remark": remark }),
+            text: columns(&lines) + &remark.map_or(String::new(), |remark| format!("\nremark: {remark}")),
         })
     }
 }

@@ -143,7 +143,7 @@ impl Push {
             return Ok(Said { json: told, text: format!("{what}\ndry run: nothing was sent") });
         }
         let hashes: Vec<String> = pieces.into_iter().map(|piece| piece.hash).collect();
-        let answer = remote.put_index(name, &hashes, self.message.as_deref())?;
+        let answer = remote.put_index(name, &hashes, self.message.as_deref(), teller(json))?;
         let text = format!("{what}\n{}", in_use("in use", name, &answer));
         Ok(Said { json: json!({ "ok": true, "pieces": listed, "index": answer }), text })
     }
@@ -165,6 +165,15 @@ fn send(remote: &Remote, pieces: &[Piece], dry_run: bool, bar: &ProgressBar) -> 
     let sent = sent.collect();
     bar.finish_and_clear();
     sent
+}
+
+/// Says what is being waited for, to people.
+fn teller(json: bool) -> impl Fn(&str) {
+    move |what| {
+        if !json {
+            eprintln!("{what}");
+        }
+    }
 }
 
 fn in_use(how: &str, name: &str, answer: &Value) -> String {
@@ -226,7 +235,7 @@ impl Delta {
         hashes.retain(|hash| *hash != piece.hash);
         hashes.push(piece.hash.clone());
         send(&remote, &[piece], false, &progress(json))?;
-        let answer = remote.put_index(name, &hashes, self.message.as_deref())?;
+        let answer = remote.put_index(name, &hashes, self.message.as_deref(), teller(json))?;
         let text = format!("{}{what}\n{}{more}", gathered.bill.text(), in_use("in use", name, &answer));
         Ok(Said {
             json: json!({ "ok": true, "piece": told, "bill": gathered.bill.json(), "index": answer, "hint": hint }),

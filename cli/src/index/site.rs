@@ -6,7 +6,12 @@ use edgeloom::id::BlockId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::time::Duration;
 use ureq::http::Method;
+use ureq::http::header::RETRY_AFTER;
+
+/// How long a site is asked again for what does not show yet: KV takes up to a minute.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A piece as the site tells of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -85,14 +90,35 @@ impl Remote {
         if answer.status().is_success() { Ok(()) } else { self.accept::<Value>(&mut answer).map(drop) }
     }
 
-    /// Makes an index of pieces that are there, in one step.
+    /// Makes an index of pieces that are there, in one step. Asks again, for a minute and a half, where the site says when: it can take
+    /// so long until a piece that was just brought shows everywhere. `wait` is told of it.
     ///
     /// # Errors
     /// No connection or a refusal.
-    pub fn put_index(&self, name: &str, pieces: &[String], message: Option<&str>) -> Result<Value, Stop> {
+    pub fn put_index(
+        &self,
+        name: &str,
+        pieces: &[String],
+        message: Option<&str>,
+        wait: impl Fn(&str),
+    ) -> Result<Value, Stop> {
         let body = with_message(json!({ "pieces": pieces }), message);
-        let mut answer = self.send(Method::PUT, &format!("indexes/{name}"), Payload::Json(&body), &[])?;
-        self.accept(&mut answer)
+        let mut left = PATIENCE;
+        loop {
+            let mut answer = self.send(Method::PUT, &format!("indexes/{name}"), Payload::Json(&body), &[])?;
+            let pause = answer.headers().get(RETRY_AFTER).and_then(|secs| secs.to_str().ok()?.parse().ok());
+            let pause = pause.map(Duration::from_secs).filter(|pause| *pause <= left);
+            match pause.filter(|_| answer.status().is_client_error()) {
+                Some(pause) => {
+                    if left == PATIENCE {
+                        wait("a piece does not show at the site yet, which can take a minute: asking again");
+                    }
+                    std::thread::sleep(pause);
+                    left = left.saturating_sub(pause.max(Duration::from_secs(1)));
+                }
+                None => return self.accept(&mut answer),
+            }
+        }
     }
 
     /// Puts an earlier version of an index in use again.

@@ -1,7 +1,7 @@
 //! `edgeloom index` with real files, a site and an embeddings endpoint on loopback.
 
 use crate::program::{Ran, TOKEN, run};
-use crate::site::{Site, hash_of};
+use crate::site::{Site, hash_of, problem};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -164,6 +164,48 @@ fn nearest_takes_an_item_or_a_text_and_a_filter() {
     assert!(ran.code == 0 && ran.out.contains("no item has `topics`"), "{ran:?}");
     let ran = index(&folder, "nearest t.index --item senche", &[]);
     assert!(ran.code == 2 && ran.err.contains("did you mean `sencha`?"), "{ran:?}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn fields_that_no_item_has_are_remarked_on() {
+    let folder = teas("remark");
+    let build = "build teas.jsonl -o t.index --dimensions 64 --filter-field price --filter-field topc";
+    let ran = index(&folder, build, &[]);
+    assert!(
+        ran.code == 0
+            && ran.out.contains("no item has `topc` as a field to filter by; did you mean `topic`?"),
+        "{ran:?}"
+    );
+    let told = index(&folder, &format!("{build} --json"), &[]).json();
+    assert!(told["remark"].as_str().unwrap().contains("`topc`"), "{told}");
+    let filter = r#"{"tests":[{"field":"topc","one_of":["tea"]}]}"#;
+    let told = index(&folder, &format!("nearest t.index --item mug --json --filter {filter}"), &[]).json();
+    assert_eq!(
+        (told["remark"].as_str().unwrap().contains("`topc`"), told["hits"].as_array().unwrap().len()),
+        (true, 0)
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_piece_that_does_not_show_yet_is_waited_for() {
+    let folder = teas("wait");
+    let site = Site::start();
+    assert_eq!(index(&folder, "build teas.jsonl -o t.index --dimensions 64", &[]).code, 0);
+    let n_asked =
+        || site.sent().iter().filter(|sent| sent.line == "PUT /_edgeloom/admin/indexes/next").count();
+    let put = "PUT /_edgeloom/admin/indexes/next";
+    for _ in 0..2 {
+        let (status, _, body) = problem(422, "Not an index", "There is no such piece.");
+        site.script(put, (status, vec![("retry-after", "0".into())], body));
+    }
+    let ran = of_site(&folder, &site, "push next t.index");
+    assert!(ran.code == 0 && ran.out.contains("in use: next, version"), "{ran:?}");
+    assert_eq!((n_asked(), ran.err.matches("asking again").count()), (3, 1), "{ran:?}");
+    // What does not say when to come again is refused at once.
+    site.script(put, problem(422, "Not an index", "This is no piece."));
+    assert_eq!((of_site(&folder, &site, "push next t.index").code, n_asked()), (1, 4));
     fs::remove_dir_all(folder).unwrap();
 }
 

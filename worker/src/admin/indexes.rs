@@ -22,6 +22,9 @@ const PUT: [(&str, Kind); 2] = [("pieces", Kind::Names), ("message", Kind::Text)
 /// And of going back to what it was.
 const ROLLBACK: [(&str, Kind); 2] = [("version", Kind::Text), ("message", Kind::Text)];
 
+/// When to ask again for a piece that is not there: KV remembers for up to a minute that there was nothing.
+const RETRY_SECS: &str = "5";
+
 /// Answers the routes; `path` is what follows `indexes/`, `who` the key id of the token.
 ///
 /// # Errors
@@ -99,7 +102,8 @@ async fn checked(env: &Env, name: &str, hashes: &[&str]) -> Result<Manifest, Pro
             indexes::PieceError::Index(error) => at(place, error.to_string()),
         })?;
         let piece = piece.ok_or_else(|| {
-            at(place, "there is no such piece; hint: PUT it first; one that others asked for before shows within a minute")
+            let hint = "there is no such piece; hint: PUT it first; one that was asked for before it came shows within a minute";
+            at(place, hint).header("retry-after", RETRY_SECS)
         })?;
         bytes += piece.n_bytes();
         // Before the next one is read: more than fits into an isolate does not fit into this one.
