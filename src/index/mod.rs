@@ -23,7 +23,7 @@
 //! memory, and the answer differs from that of `f32` in one of 200 neighbours.
 //!
 //! * [`Kind::Flat`] compares all. Right up to some 2,000 items, and where nothing may be missed.
-//! * [`Kind::Sketch`] looks at one bit of each number, then at the bytes of the best some hundred: two fifths of the time at
+//! * [`Kind::Sketch`] looks at one bit of each number, then at the bytes of the best some hundred: less than half the time at
 //!   10,000 items, and 99 of 100 neighbours.
 //! * [`Kind::Graph`] (crate `instant-distance`) touches few items, but each with a jump in memory and 256 bytes of
 //!   neighbours: it pays from some 150,000 items on, which is more than an isolate holds of most models.
