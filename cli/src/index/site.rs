@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
-use ureq::http::Method;
 use ureq::http::header::RETRY_AFTER;
+use ureq::http::{Method, StatusCode};
 
 /// How long a site is asked again for what does not show yet: KV takes up to a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -108,7 +108,7 @@ impl Remote {
             let mut answer = self.send(Method::PUT, &format!("indexes/{name}"), Payload::Json(&body), &[])?;
             let pause = answer.headers().get(RETRY_AFTER).and_then(|secs| secs.to_str().ok()?.parse().ok());
             let pause = pause.map(Duration::from_secs).filter(|pause| *pause <= left);
-            match pause.filter(|_| answer.status().is_client_error()) {
+            match pause.filter(|_| answer.status() == StatusCode::UNPROCESSABLE_ENTITY) {
                 Some(pause) => {
                     if left == PATIENCE {
                         wait("a piece does not show at the site yet, which can take a minute: asking again");

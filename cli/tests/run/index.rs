@@ -203,9 +203,12 @@ fn a_piece_that_does_not_show_yet_is_waited_for() {
     let ran = of_site(&folder, &site, "push next t.index");
     assert!(ran.code == 0 && ran.out.contains("in use: next, version"), "{ran:?}");
     assert_eq!((n_asked(), ran.err.matches("asking again").count()), (3, 1), "{ran:?}");
-    // What does not say when to come again is refused at once.
+    // Neither what does not say when to come again, nor what is no matter of pieces.
     site.script(put, problem(422, "Not an index", "This is no piece."));
     assert_eq!((of_site(&folder, &site, "push next t.index").code, n_asked()), (1, 4));
+    let (status, _, body) = problem(429, "Too many requests", "Later.");
+    site.script(put, (status, vec![("retry-after", "0".into())], body));
+    assert_eq!((of_site(&folder, &site, "push next t.index").code, n_asked()), (2, 5));
     fs::remove_dir_all(folder).unwrap();
 }
 
