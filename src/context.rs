@@ -9,6 +9,7 @@ use crate::sorted::SortedMap;
 use crate::trail::Trail;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Kind of device, as coarse as it can be and still choose an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -103,7 +104,7 @@ pub struct Context {
     /// The items the visitor looked at last, where that may be remembered; conditions can't ask for it either.
     pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
-    pub actions: SortedMap<String, Vec<Action>>,
+    pub actions: SortedMap<String, Arc<[Action]>>,
     /// What of these came from an index, and how: for a replay.
     pub lookups: SortedMap<String, Lookup>,
 }

@@ -1,15 +1,15 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
+use crate::bandit::Codes;
 use crate::context::Context;
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
-use crate::index::short_id;
 use crate::lookup::{Lookup, MAX_ABOVE};
 use crate::receipt::{Basis, Candidates, Fatigue, Flags, Loss, Receipt};
 use crate::saturation::SeenKey;
 use crate::seed::{HOUR_MILLIS, Purpose, Seed};
 use crate::slate::Page;
-use crate::snapshot::{Arm, Chosen, Draw, Sight, Slot, Snapshot};
+use crate::snapshot::{Arm, Assortment, Chosen, Draw, Offers, Sight, Slot, Snapshot};
 use crate::split::fraction;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
@@ -152,7 +152,7 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         };
         let codes = slot.chooser.codes(context);
         let lookup = context.lookups.get(slot.name().as_str());
-        let offers = slot.offers(codes.as_ref(), context, listed.before(slot, lookup));
+        let offers = listed.offers(slot, (codes.as_ref(), context), lookup);
         // The arms of a list stand in for its items.
         let is_brought = |at: usize| match slot.list {
             Some(_) => offers.is_some() == slot.chooser.stands_for_actions(at),
@@ -201,7 +201,7 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
         });
         let chosen = offers.as_ref().zip(outcome.action.map(usize::from));
         let action = chosen.and_then(|(offers, action)| offers.id(action)).cloned();
-        listed.add(action.as_ref());
+        listed.add(chosen.and_then(|(offers, action)| offers.item(action)));
         let codes = chosen.and_then(|(offers, action)| offers.codes(action)).cloned().or(codes);
         let lookup = lookup.filter(|_| offers.is_some());
         let lookup = lookup.map(|lookup| Lookup { above: listed.above.clone(), ..lookup.clone() });
@@ -228,6 +228,8 @@ struct Listed<'s> {
     list: Option<&'s SlotId>,
     /// The index that it looks into.
     index: Option<u64>,
+    /// What may stand in its places.
+    assortment: Option<Assortment<'s>>,
     /// Items of lists of the same index above it.
     above: Vec<u32>,
     /// These, and what stands in its own places.
@@ -237,25 +239,27 @@ struct Listed<'s> {
 }
 
 impl<'s> Listed<'s> {
-    /// Short names of the items that a place can't have any more.
-    fn before(&mut self, slot: &'s Slot, lookup: Option<&Lookup>) -> &[u32] {
-        if slot.list.is_none() {
-            self.list = None;
-            return &[];
-        }
-        if self.list != Some(slot.name()) {
-            (self.list, self.index) = (Some(slot.name()), lookup.map(|lookup| lookup.index));
+    /// What is brought to a slot, for a visit of these features: without the items that a place of a list can't have any more.
+    fn offers(
+        &mut self,
+        slot: &'s Slot,
+        (visit, context): (Option<&Codes>, &'s Context),
+        lookup: Option<&Lookup>,
+    ) -> Option<Offers<'s>> {
+        let list = slot.list.as_ref().map(|own| &own.list.id);
+        if list.is_none() || list != self.list {
+            (self.list, self.index) = (list, lookup.filter(|_| list.is_some()).map(|lookup| lookup.index));
             let of_index = self.all.iter().filter(|(index, _)| Some(*index) == self.index);
             self.above = of_index.map(|(_, item)| *item).take(MAX_ABOVE).collect();
             self.taken.clone_from(&self.above);
+            self.assortment = slot.assortment(context);
         }
-        &self.taken
+        slot.offers(self.assortment.as_ref()?, visit, &self.taken)
     }
 
-    fn add(&mut self, item: Option<&ArmId>) {
-        let Some(item) = item.filter(|_| self.list.is_some()).map(|item| short_id(item.as_str())) else {
-            return;
-        };
+    /// Takes note of the item that a place shows.
+    fn add(&mut self, item: Option<u32>) {
+        let Some(item) = item.filter(|_| self.list.is_some()) else { return };
         self.taken.push(item);
         self.all.extend(self.index.map(|index| (index, item)));
     }

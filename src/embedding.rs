@@ -1,7 +1,7 @@
 //! Unit vectors that stand for a meaning: checked once, compared by their dot product. Which model made them, and how they are
 //! stored, is the business of others.
 
-use crate::index::kernel;
+use crate::kernel;
 use std::fmt;
 
 /// Most numbers of an embedding. Models in use have 256 to 3,072.

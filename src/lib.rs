@@ -70,12 +70,15 @@
 //! | [`receipt`], [`event`], [`fold`], [`statistics`] | what was decided, what happened, what it adds up to | bandits, HTML |
 //! | [`measure`] | what it was worth: uplift, off-policy estimates, sample ratio and size, who to address, drift, regret | HTML of slots, bandits' internals, where rows come from |
 //! | [`wire`], [`form`] | a visit and a decision for other faces: as JSON, and in a hurry | the platform |
+//! | `kernel/` | inner loops of [`index`] and [`bandit`], a crate of their own: built to be quick where the Worker is built to be small | everything else |
 //! | [`json`], [`sorted`] | text, `Value` and types; short maps: what the wasm stays small with | everything else |
 //!
 //! The page half of the Worker asks the wasm once and synchronously, and moves bytes in JavaScript: a trap then can't leave other
 //! visitors' pages half written, and a view costs two string crossings instead of dozens.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+use edgeloom_kernel as kernel;
 
 pub mod assemble;
 pub mod audience;

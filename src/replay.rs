@@ -4,10 +4,9 @@ use crate::bandit::Codes;
 use crate::context::{Action, Context};
 use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
-use crate::index::short_id;
 use crate::receipt::{Candidates, Receipt};
 use crate::seed::{Seed, unit_of_view};
-use crate::snapshot::{ListPlace, Sight, Snapshot};
+use crate::snapshot::{Assortment, ListPlace, Sight, Snapshot};
 use std::fmt;
 
 /// A receipt that its snapshot does not bear out.
@@ -99,15 +98,16 @@ pub fn replay_with(
     // Where an action was chosen, its features hold those of the visit.
     let of_visit = basis.features.as_ref().and_then(|codes| slot.chooser.visit_in(codes));
     let codes = of_visit.or_else(|| basis.features.clone());
+    let actions = [(slot.name().to_string(), actions.into())].into_iter().collect();
+    let context = Context { actions, ..Context::default() };
     let offers = basis.offers.and_then(|_| {
-        let actions = [(slot.name().to_string(), actions.to_vec())].into_iter().collect();
-        let context = Context { actions, ..Context::default() };
+        let assortment = slot.assortment(&context)?;
         let above = basis.lookup.as_ref().map(|lookup| lookup.above.clone()).unwrap_or_default();
         let taken = match &slot.list {
-            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &context)),
+            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &assortment)),
             None => Vec::new(),
         };
-        slot.offers(codes.as_ref(), &context, &taken)
+        slot.offers(&assortment, codes.as_ref(), &taken)
     });
     if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
         return Err(ReplayError::Actions);
@@ -139,14 +139,14 @@ fn before(
     snapshot: &Snapshot,
     own: &ListPlace,
     mut taken: Vec<u32>,
-    (seed, codes, context): (&Seed, Option<&Codes>, &Context),
+    (seed, codes, assortment): (&Seed, Option<&Codes>, &Assortment<'_>),
 ) -> Vec<u32> {
     for (position, slot) in snapshot.slots.iter().enumerate() {
         let is_before = |other: &ListPlace| other.list.id == own.list.id && other.place < own.place;
         if !slot.list.as_ref().is_some_and(is_before) {
             continue;
         }
-        let Some(offers) = slot.offers(codes, context, &taken) else { break };
+        let Some(offers) = slot.offers(assortment, codes, &taken) else { break };
         let items = (0..slot.arms.len()).map(|arm| slot.chooser.stands_for_actions(arm));
         let view = View {
             seed,
@@ -155,8 +155,7 @@ fn before(
             asked: Asked::Propensity,
         };
         let choice = choose(position, slot, Candidates::of(items), view);
-        let item = choice.action.and_then(|action| offers.id(usize::from(action)));
-        taken.extend(item.map(|item| short_id(item.as_str())));
+        taken.extend(choice.action.and_then(|action| offers.item(usize::from(action))));
     }
     taken
 }

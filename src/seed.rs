@@ -59,13 +59,41 @@ const KEY: (u64, u64) = (0x6d6f_6f6c_6567_6465, 0x3130_656c_6261_7473);
 /// ```
 #[must_use]
 pub fn hash(purpose: Purpose, parts: &[&[u8]]) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(KEY.0, KEY.1);
-    hasher.write_u8(purpose as u8);
-    for part in parts {
-        hasher.write(&(part.len() as u64).to_le_bytes());
-        hasher.write(part);
+    Prefix::new(purpose, parts).0.finish()
+}
+
+/// The [`hash`] of some parts of which all but the last are known, for those who ask for many that begin alike.
+///
+/// ```
+/// use edgeloom::seed::{hash, Prefix, Purpose};
+/// let prefix = Prefix::new(Purpose::Assign, &[b"hero"]);
+/// assert_eq!(prefix.hash(b"blue"), hash(Purpose::Assign, &[b"hero", b"blue"]));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Prefix(SipHasher13);
+
+impl Prefix {
+    /// The parts that are known.
+    #[must_use]
+    pub fn new(purpose: Purpose, parts: &[&[u8]]) -> Self {
+        let mut hasher = SipHasher13::new_with_keys(KEY.0, KEY.1);
+        hasher.write_u8(purpose as u8);
+        parts.iter().for_each(|part| write(&mut hasher, part));
+        Self(hasher)
     }
-    hasher.finish()
+
+    /// The hash with this part at the end.
+    #[must_use]
+    pub fn hash(&self, last: &[u8]) -> u64 {
+        let mut hasher = self.0;
+        write(&mut hasher, last);
+        hasher.finish()
+    }
+}
+
+fn write(hasher: &mut SipHasher13, part: &[u8]) {
+    hasher.write(&(part.len() as u64).to_le_bytes());
+    hasher.write(part);
 }
 
 /// The [`hash`] of two numbers, little endian: in one piece, for those who ask for many.

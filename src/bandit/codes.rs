@@ -3,6 +3,7 @@
 
 use crate::bandit::scorer::FeatureVector;
 use crate::bytes::{Reader, put_varint, unzigzag, zigzag};
+use std::ops::Range;
 
 /// Columns at most, the intercept included. A receipt with all of them filled has 350 characters more, and an arm's sums
 /// 64 · 65 / 2 = 2,080 numbers.
@@ -71,6 +72,18 @@ impl Codes {
         };
         let codes = self.codes.iter().flat_map(|a| other.codes.iter().map(move |b| product(*a, *b)));
         Some(Self { set, codes: codes.collect() })
+    }
+
+    /// These, with some columns as the other has them.
+    #[must_use]
+    pub(crate) fn with(&self, columns: Range<usize>, other: &Self) -> Self {
+        let mut codes = self.codes.clone();
+        for column in columns {
+            if let (Some(own), Some(code)) = (codes.get_mut(column), other.codes.get(column)) {
+                *own = *code;
+            }
+        }
+        Self { set: self.set, codes }
     }
 
     /// Each `nth` of the codes, from the first on: of products with so many codes that begin with a 1, the one factor.

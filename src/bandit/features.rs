@@ -8,6 +8,7 @@ use crate::seed::{Purpose, hash};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// Columns at most, the intercept included: a factor of that many takes half a megabyte.
 pub const MAX_COLUMNS: usize = 256;
@@ -187,10 +188,22 @@ impl Features {
     /// The column of a feature that is a number.
     #[must_use]
     pub fn column_of(&self, name: &str) -> Option<usize> {
-        let at = self.list.iter().position(|feature| feature.name == name)?;
-        matches!(self.list.get(at)?.kind, FeatureKind::Number { .. }).then_some(())?;
-        let before = self.list.iter().take(at);
-        Some(1 + before.map(|feature| feature.kind.n_columns()).sum::<usize>())
+        let is_number = |own: &Feature| own.name == name && matches!(own.kind, FeatureKind::Number { .. });
+        self.list.iter().any(is_number).then(|| self.columns_of(name))?.map(|columns| columns.start)
+    }
+
+    /// The columns of a feature; which numbers are in them depends on its attribute alone.
+    #[must_use]
+    pub fn columns_of(&self, name: &str) -> Option<Range<usize>> {
+        let mut start = 1;
+        for feature in &self.list {
+            let end = start + feature.kind.n_columns();
+            if feature.name == name {
+                return Some(start..end);
+            }
+            start = end;
+        }
+        None
     }
 
     /// The vector of what an `attribute` look-up says: of a visit, or of an action.

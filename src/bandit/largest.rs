@@ -4,9 +4,9 @@
 mod alone;
 mod sweep;
 
-use crate::bandit::normal::Table;
 use crate::bandit::quadrature::Rule;
 use crate::bandit::score::Score;
+use crate::kernel::normal::Table;
 
 /// A panel is cut again while the last coefficients of its series, or the ends that the series predicts, are off by more.
 const TOLERANCE: f64 = 1e-10;
@@ -109,8 +109,8 @@ fn first_point(scores: &[Score]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bandit::normal::{cdf, density};
     use crate::bandit::sampler::normals;
+    use crate::kernel::normal::{cdf, density};
     use crate::seed::Generator;
     use proptest::prelude::*;
 

@@ -25,7 +25,6 @@ pub mod largest;
 pub mod linear;
 pub mod logistic;
 mod logit;
-mod normal;
 pub mod numeric;
 pub mod policy;
 pub mod posterior;

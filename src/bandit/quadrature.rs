@@ -4,7 +4,7 @@
 //! caller.
 
 /// Nodes per panel.
-pub(super) const NODES: usize = 16;
+pub(super) use crate::kernel::normal::NODES;
 
 /// Positive nodes and their weights (Abramowitz & Stegun 1964, table 25.4), recomputed to full precision.
 const HALF: [(f64, f64); NODES / 2] = [

@@ -2,8 +2,8 @@
 //! before it is published, not when it is loaded.
 
 use super::format::{Exact, Kind, SECTIONS, n_bytes};
-use super::kernel::BLOCK;
 use super::quantise::sign_bytes;
+use crate::kernel::BLOCK;
 use std::fmt;
 
 /// Most bytes of a piece: a value of KV has at most 25 MiB, and what a publisher adds needs a little room.

@@ -2,11 +2,11 @@
 
 use super::bits::Bits;
 use super::filter::Filter;
-use super::kernel::{Top, dot_rows};
 use super::piece::Index;
 use super::query::{Query, QueryError};
 use super::search;
 use crate::embedding::Embedding;
+use crate::kernel::{Top, dot_rows};
 use crate::seed::{Purpose, hash};
 use crate::sorted::sort_by;
 use std::fmt;

@@ -17,8 +17,8 @@
 //!
 //! Pieces are read in place, so where a section lies follows from the lengths before it: nothing points anywhere.
 
-use super::kernel::BLOCK;
 use crate::embedding::MAX_DIMENSION;
+use crate::kernel::BLOCK;
 use std::fmt;
 use std::ops::Range;
 use xxhash_rust::xxh3::xxh3_64;

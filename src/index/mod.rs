@@ -15,7 +15,6 @@
 //! | [`build`] | from items to bytes, the same for the same items in any order |
 //! | [`budget`], [`quality`] | what fits into an isolate; which kind to choose, and what it finds |
 //! | [`diversify`] | hits that differ from one another |
-//! | `kernel/` | the inner loops: a crate of their own, since they are built to be quick where the Worker is built to be small |
 //!
 //! # Three kinds
 //!
@@ -54,7 +53,6 @@ mod tests;
 mod texts;
 
 pub use catalogue::{Allowed, Catalogue, CatalogueError, Hit, ItemRef};
-pub(crate) use edgeloom_kernel as kernel;
 pub use filter::{Filter, Missing, Test};
 pub use format::{Exact, IndexError, Kind};
 pub use piece::{Index, short_id};

@@ -2,11 +2,11 @@
 
 use super::columns::{Column, Columns};
 use super::format::{self, Exact, Head, IndexError, Kind, Section, Sections};
-use super::kernel::BLOCK;
 use super::quantise::{sign_bytes, value_of_half, values_of};
 use super::rotation::rotate_back;
 use super::texts::{Texts, number_at};
 use crate::embedding::Embedding;
+use crate::kernel::BLOCK;
 use crate::seed::{Purpose, hash};
 use std::sync::Arc;
 

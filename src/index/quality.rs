@@ -4,8 +4,8 @@
 use super::budget::Size;
 use super::catalogue::Catalogue;
 use super::format::Kind;
-use super::kernel::{Top, dot_f32};
 use crate::embedding::Embedding;
+use crate::kernel::{Top, dot_f32};
 use std::collections::BTreeSet;
 
 /// The share of the `k` truly nearest that a catalogue finds, on average over some queries; 1 where there is nothing to be

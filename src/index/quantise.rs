@@ -9,7 +9,7 @@
 //!
 //! For 384 numbers after the rotation s is near 0.2/127 and the errors are independent: some 0.0005 instead of the bound's 0.015.
 
-use super::kernel::{BLOCK, n_levels};
+use crate::kernel::{BLOCK, n_levels};
 
 /// A number as the nearest of the levels; of two the even one. One instruction in wasm, and exact everywhere.
 fn level(value: f32, scale: f32, levels: i32) -> i32 {
@@ -85,7 +85,7 @@ pub(super) fn value_of_half(half: u16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::kernel::{Levels, Rows, Top, scan};
+    use crate::kernel::{Levels, Rows, Top, scan};
     use proptest::prelude::*;
 
     fn vector() -> impl Strategy<Value = Vec<f32>> {

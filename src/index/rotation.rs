@@ -9,7 +9,7 @@
 //! The transform wants a power of two. The rounds take turns with the first and the last 2^j numbers, the largest power of
 //! two there is room for: both halves overlap, so that after two rounds each number depends on each, and none is added.
 
-use super::kernel::transform;
+use crate::kernel::transform;
 use crate::seed::Generator;
 
 /// Seed of the signs. Stored pieces were rotated with it.

@@ -2,9 +2,9 @@
 
 use super::bits::Bits;
 use super::format::{Exact, Kind};
-use super::kernel::{Levels, Rows, Scored, Top, dot_f32, nearest_signs, scan, scan_at};
 use super::piece::Index;
 use super::query::Query;
+use crate::kernel::{Levels, Rows, Scored, Top, dot_f32, nearest_signs, scan, scan_at};
 
 /// A rough search pays where it leaves out most: below so many candidates for each it hands on, all are compared.
 const LEAST_GAIN: usize = 4;

@@ -2,13 +2,13 @@
 //! candidates, with its exact propensity. Who is a candidate is the business of [`crate::decide`].
 
 use super::list::Earned;
-use super::offer::{Brought, Offer, Offering, Offers};
+use super::offer::{Assortment, Offer, Offering, Offers, Spot};
 use super::policy::Policy;
 use crate::bandit::{
     self, Belief, Codes, Contender, Contextual, FeatureVector, Features, Largest, Limits, Pick, PolicyError,
     Prepared, Score, Scorer,
 };
-use crate::context::Context;
+use crate::context::{Action, Context};
 use crate::seed::{Purpose, Seed, hash};
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub struct Sight<'v> {
     /// Arms that are worth less than else.
     pub faded: &'v [Faded],
     /// What the request brings, where an arm of the slot stands for that.
-    pub offers: Option<&'v Offers>,
+    pub offers: Option<&'v Offers<'v>>,
 }
 
 /// One choice.
@@ -187,11 +187,26 @@ impl Chooser {
         Codes::new(scoring.features.set(), vector.as_slice())
     }
 
-    /// What a request brings to a slot, as far as this policy looks at it.
+    /// What a request brings to a slot, as this policy reads it; `None` where it does not.
     #[must_use]
-    pub(super) fn offers(&self, brought: &Brought<'_>, visit: &Codes) -> Option<Offers> {
+    pub(super) fn assortment<'c>(&self, actions: &'c [Action]) -> Option<Assortment<'c>> {
+        Some(self.offering()?.assortment(actions))
+    }
+
+    /// What of it is brought to a place.
+    #[must_use]
+    pub(super) fn offers<'c>(
+        &self,
+        assortment: &Assortment<'c>,
+        spot: &Spot<'_>,
+        visit: &Codes,
+    ) -> Option<Offers<'c>> {
+        self.offering()?.offers(assortment, spot, visit)
+    }
+
+    fn offering(&self) -> Option<&Offering> {
         let Way::Contextual(scoring) = &self.way else { return None };
-        scoring.offering.as_ref()?.offers(brought, visit)
+        scoring.offering.as_ref()
     }
 
     /// The features of the visit in those of a choice.
@@ -345,7 +360,7 @@ impl Scoring {
         else {
             return Vec::new();
         };
-        let contender = |offer: &Offer| Contender {
+        let contender = |offer: &Offer<'_>| Contender {
             score: {
                 let shared = scorer.score(&offer.codes.vector());
                 let usual = self.earned.as_ref().map_or(shared, |own| own.belief(shared, offer.item));

@@ -23,8 +23,8 @@ pub use chooser::{Chooser, Chosen, Draw, Faded, Sight};
 pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
 pub use list::{ITEMS, List, ListPlace};
-use offer::Brought;
-pub use offer::{MAX_ACTIONS, Offers};
+use offer::Spot;
+pub use offer::{Assortment, MAX_ACTIONS, Offers};
 pub use policy::Policy;
 pub use targeting::Targeting;
 pub use warning::{Severity, Warning};
@@ -246,13 +246,22 @@ impl Slot {
         self.list.as_ref().map_or(&self.id, |own| &own.list.id)
     }
 
-    /// What a request brings to the slot, as far as its policy looks at it; without those whose
-    /// short names are `taken`: what stands in other places of the list.
+    /// What a request brings to the slot, or to all places of its list, as its policy reads it.
     #[must_use]
-    pub fn offers(&self, visit: Option<&Codes>, context: &Context, taken: &[u32]) -> Option<Offers> {
-        let actions = context.actions.get(self.name().as_str())?;
-        let place = self.list.as_ref().map(|own| own.place);
-        self.chooser.offers(&Brought { slot: &self.id, place, actions, taken }, visit?)
+    pub fn assortment<'c>(&self, context: &'c Context) -> Option<Assortment<'c>> {
+        self.chooser.assortment(context.actions.get(self.name().as_str())?)
+    }
+
+    /// What of it is brought to this slot; without those whose short names are `taken`: what stands in other places of the list.
+    #[must_use]
+    pub fn offers<'c>(
+        &self,
+        assortment: &Assortment<'c>,
+        visit: Option<&Codes>,
+        taken: &[u32],
+    ) -> Option<Offers<'c>> {
+        let nth = self.list.as_ref().map(|own| own.place);
+        self.chooser.offers(assortment, &Spot { slot: &self.id, nth, taken }, visit?)
     }
 
     /// The arms that have lost some of their worth, as a choice sees them.

@@ -9,12 +9,14 @@ use crate::bandit::{Codes, Features};
 use crate::context::Action;
 use crate::id::{ArmId, SlotId};
 use crate::index::short_id;
-use crate::seed::{Purpose, hash};
+use crate::seed::{Prefix, Purpose, hash};
 use serde_json::Value;
 use std::borrow::Cow;
 
 /// Most actions that a request brings for a slot; the others are not looked at. 100 chances take a few milliseconds.
 pub const MAX_ACTIONS: usize = 100;
+/// The feature that says which place of a list an action is scored for, from 1.
+const POSITION: &str = "position";
 
 /// The arm of a slot that stands for what requests bring.
 #[derive(Debug, Clone)]
@@ -27,29 +29,44 @@ pub(super) struct Offering {
     set: u32,
 }
 
+/// The actions that a request brings to a slot, or to all places of a list, read once.
+#[derive(Debug, Clone)]
+pub struct Assortment<'c> {
+    entries: Vec<Entry<'c>>,
+}
+
+/// One action as it is read.
+#[derive(Debug, Clone)]
+struct Entry<'c> {
+    id: &'c ArmId,
+    /// Its short name.
+    item: u32,
+    /// What is known of it; of a list's, as if it stood nowhere.
+    codes: Codes,
+}
+
 /// What a request brings to a slot, with the visit's features in it.
 #[derive(Debug, Clone)]
-pub struct Offers {
-    pub(super) offers: Vec<Offer>,
+pub struct Offers<'c> {
+    pub(super) offers: Vec<Offer<'c>>,
     /// Stands for all of them, so that a replay knows whether it was given the same.
     pub fingerprint: u64,
 }
 
-/// The actions that a request brings to a slot.
+/// Where actions are brought to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Brought<'b> {
-    pub(super) slot: &'b SlotId,
+pub(super) struct Spot<'s> {
+    pub(super) slot: &'s SlotId,
     /// Which place of a list it is, from 0.
-    pub(super) place: Option<usize>,
-    pub(super) actions: &'b [Action],
+    pub(super) nth: Option<usize>,
     /// Short names of those that stand elsewhere already.
-    pub(super) taken: &'b [u32],
+    pub(super) taken: &'s [u32],
 }
 
 /// One action.
 #[derive(Debug, Clone)]
-pub(super) struct Offer {
-    pub(super) id: ArmId,
+pub(super) struct Offer<'c> {
+    pub(super) id: &'c ArmId,
     /// Its short name.
     pub(super) item: u32,
     pub(super) codes: Codes,
@@ -101,32 +118,50 @@ impl Offering {
         (visit.n_columns() * self.features.n_columns(), self.set)
     }
 
-    /// What a request brings, for a visit with these features; `None` for nothing.
-    pub(super) fn offers(&self, brought: &Brought<'_>, visit: &Codes) -> Option<Offers> {
-        let Brought { slot, place, actions, taken } = *brought;
-        let place = place.map(|place| Value::from(place + 1));
-        let offer = |action: &Action| {
-            let vector = self.features.vector(|name| match &place {
-                Some(place) if name == "position" => Some(Cow::Borrowed(place)),
-                _ => action.features.get(name).map(Cow::Borrowed),
-            });
-            let codes = visit.crossed(&Codes::new(0, vector.as_slice())?, self.set)?;
-            // Not that of an arm of this name: draws of two contenders must not be the same.
-            let names = [slot.as_str().as_bytes(), b"action", action.id.as_str().as_bytes()];
-            let salt = hash(Purpose::Assign, &names);
-            Some(Offer { id: action.id.clone(), item: short_id(action.id.as_str()), codes, salt })
+    /// Reads what a request brings.
+    pub(super) fn assortment<'c>(&self, actions: &'c [Action]) -> Assortment<'c> {
+        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(actions.len().min(MAX_ACTIONS));
+        for Action { id, features } in actions.iter().take(MAX_ACTIONS) {
+            let item = short_id(id.as_str());
+            // One that is named twice is one.
+            if entries.iter().any(|before| before.item == item && before.id == id) {
+                continue;
+            }
+            let vector = self.features.vector(|name| features.get(name).map(Cow::Borrowed));
+            entries.extend(Codes::new(0, vector.as_slice()).map(|codes| Entry { id, item, codes }));
+        }
+        Assortment { entries }
+    }
+
+    /// What of it is brought to a place, for a visit with these features; `None` for nothing.
+    pub(super) fn offers<'c>(
+        &self,
+        assortment: &Assortment<'c>,
+        spot: &Spot<'_>,
+        visit: &Codes,
+    ) -> Option<Offers<'c>> {
+        let Spot { slot, nth, taken } = *spot;
+        // What a place says of an item is the same for all items.
+        let position = nth.and_then(|nth| {
+            let nth = Value::from(nth + 1);
+            let vector = self.features.vector(|name| (name == POSITION).then_some(Cow::Borrowed(&nth)));
+            Some((self.features.columns_of(POSITION)?, Codes::new(0, vector.as_slice())?))
+        });
+        // Not that of an arm of this name: draws of two contenders must not be the same.
+        let salts = Prefix::new(Purpose::Assign, &[slot.as_str().as_bytes(), b"action"]);
+        let offer = |Entry { id, item, codes }: &Entry<'c>| {
+            let codes = match &position {
+                Some((columns, place)) => visit.crossed(&codes.with(columns.clone(), place), self.set)?,
+                None => visit.crossed(codes, self.set)?,
+            };
+            Some(Offer { id, item: *item, codes, salt: salts.hash(id.as_str().as_bytes()) })
         };
-        // One that is named twice is one.
-        let is_new =
-            |(at, action): &(usize, &Action)| !actions.iter().take(*at).any(|before| before.id == action.id);
-        let is_free = |(_, action): &(usize, &Action)| {
-            taken.is_empty() || !taken.contains(&short_id(action.id.as_str()))
-        };
-        let known = actions.iter().take(MAX_ACTIONS).enumerate().filter(is_new).filter(is_free);
-        let offers: Vec<Offer> = known.filter_map(|(_, action)| offer(action)).collect();
+        let free = assortment.entries.iter().filter(|entry| !taken.contains(&entry.item));
+        let offers: Vec<Offer<'_>> = free.filter_map(offer).collect();
         let mut all = Vec::new();
         for Offer { id, codes, .. } in &offers {
-            all.extend([&[id.as_str().len() as u8], id.as_str().as_bytes()].concat());
+            all.push(id.as_str().len() as u8);
+            all.extend_from_slice(id.as_str().as_bytes());
             codes.write(&mut all);
         }
         (!offers.is_empty())
@@ -139,11 +174,17 @@ impl Offering {
     }
 }
 
-impl Offers {
+impl<'c> Offers<'c> {
     /// Name of an action.
     #[must_use]
-    pub fn id(&self, action: usize) -> Option<&ArmId> {
-        self.offers.get(action).map(|offer| &offer.id)
+    pub fn id(&self, action: usize) -> Option<&'c ArmId> {
+        self.offers.get(action).map(|offer| offer.id)
+    }
+
+    /// Short name of an action.
+    #[must_use]
+    pub fn item(&self, action: usize) -> Option<u32> {
+        self.offers.get(action).map(|offer| offer.item)
     }
 
     /// The features that an action was scored by.
@@ -233,7 +274,7 @@ mod tests {
     }
 
     fn context(actions: &[Action], device: Device) -> Context {
-        let actions = [("gift".to_string(), actions.to_vec())].into_iter().collect();
+        let actions = [("gift".to_string(), actions.into())].into_iter().collect();
         Context { path: "/".into(), device, actions, ..Context::default() }
     }
 

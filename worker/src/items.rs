@@ -16,6 +16,7 @@ use edgeloom::snapshot::{List, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Items whose HTML is kept; one takes the place of another. A teaser of half a kilobyte makes half a megabyte.
 const KEPT: usize = 1_024;
@@ -54,7 +55,14 @@ pub struct Items(Vec<Listed>);
 struct Listed {
     list: SlotId,
     lookup: Lookup,
-    items: Rc<Vec<(Action, Rc<Markup>)>>,
+    items: Rc<Shown>,
+}
+
+/// Items that may be shown.
+struct Shown {
+    actions: Arc<[Action]>,
+    /// The HTML of each.
+    markups: Vec<Rc<Markup>>,
 }
 
 impl Items {
@@ -87,9 +95,9 @@ impl Items {
     /// The facts of the visit with what may be shown; `None` where that is nothing.
     pub fn into_context(&self, context: &Context) -> Option<Context> {
         let mut context = (!self.0.is_empty()).then(|| context.clone())?;
-        for Listed { list, lookup, items } in self.0.iter().filter(|listed| !listed.items.is_empty()) {
-            let actions = items.iter().map(|(action, _)| action.clone()).collect();
-            context.actions.insert(list.to_string(), actions);
+        for Listed { list, lookup, items } in self.0.iter().filter(|listed| !listed.items.actions.is_empty())
+        {
+            context.actions.insert(list.to_string(), items.actions.clone());
             context.lookups.insert(list.to_string(), lookup.clone());
         }
         Some(context)
@@ -97,8 +105,9 @@ impl Items {
 
     /// The HTML of an item of a list.
     pub fn markup(&self, list: &SlotId, item: &ArmId) -> Option<&Markup> {
-        let listed = self.0.iter().find(|listed| listed.list == *list)?;
-        listed.items.iter().find(|(action, _)| action.id == *item).map(|(_, markup)| &**markup)
+        let Shown { actions, markups } = &*self.0.iter().find(|listed| listed.list == *list)?.items;
+        let at = actions.iter().position(|action| action.id == *item)?;
+        markups.get(at).map(|markup| &**markup)
     }
 }
 
@@ -117,7 +126,7 @@ struct Memory {
 struct Found {
     list: SlotId,
     lookup: Lookup,
-    items: Rc<Vec<(Action, Rc<Markup>)>>,
+    items: Rc<Shown>,
 }
 
 struct Kept {
@@ -148,12 +157,7 @@ impl Memory {
     }
 
     /// The candidates of a list with their HTML: a function of list, index and look-up, but for a vector of the visitor's own.
-    fn found(
-        &mut self,
-        list: &List,
-        catalogue: &Catalogue,
-        interest: Interest<'_>,
-    ) -> Rc<Vec<(Action, Rc<Markup>)>> {
+    fn found(&mut self, list: &List, catalogue: &Catalogue, interest: Interest<'_>) -> Rc<Shown> {
         self.found.resize_with(KEPT_LOOKUPS, || None);
         let Lookup { own, seen, .. } = interest.lookup;
         let seen: Vec<u8> = seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
@@ -168,7 +172,8 @@ impl Memory {
         let popular = self.popular(list, catalogue);
         let found = candidates(list, catalogue, popular.as_deref(), interest).into_iter();
         let items = found.filter_map(|found| Some((found.action, self.markup(list, catalogue, found.item)?)));
-        let items: Rc<Vec<_>> = Rc::new(items.collect());
+        let (actions, markups): (Vec<_>, Vec<_>) = items.unzip();
+        let items = Rc::new(Shown { actions: actions.into(), markups });
         if let Some(kept) = self.found.get_mut(place).filter(|_| interest.declared.is_none()) {
             *kept =
                 Some(Found { list: list.id.clone(), lookup: interest.lookup.clone(), items: items.clone() });

@@ -2,9 +2,9 @@
 //! scores are alike; panels, cut where they must be, where they are not.
 
 use super::{Largest, MAX_PANELS, TOLERANCE};
-use crate::bandit::normal::density;
 use crate::bandit::quadrature::{NODES, Rule};
 use crate::bandit::score::{REACH, Score};
+use crate::kernel::normal::{Line, density};
 
 /// Width of the panels to begin with, in standard deviations of the arm.
 const WIDTH: f64 = 4.0;
@@ -22,14 +22,9 @@ const MAX_STEPS: f64 = 160.0;
 /// exp(−c/step²): what is left is the fourth power of the change, and no worse than its square for anything analytic.
 const CHANGE: f64 = 1e-6;
 
-/// A rival seen from the arm: its z is `offset` + `slope` · u, where u is the arm's own z.
-struct Line {
-    offset: f64,
-    slope: f64,
-}
-
 /// An arm and its rivals, in units of the arm's z.
 pub(super) struct Field {
+    /// From the arm's own z to theirs.
     rivals: Vec<Line>,
     /// Below this some rival always lies above.
     low: f64,
@@ -70,16 +65,8 @@ impl Field {
 
     /// φ Π Φ_b at ascending points.
     fn at(&self, largest: &Largest, points: &[f64; NODES]) -> [f64; NODES] {
-        let [leftmost, ..] = *points;
         let mut values = points.map(density);
-        for Line { offset, slope } in &self.rivals {
-            // A rival that lies below all points changes nothing.
-            if offset + slope * leftmost < REACH {
-                for (value, u) in values.iter_mut().zip(points) {
-                    *value *= largest.table.cdf(offset + slope * u);
-                }
-            }
-        }
+        largest.table.multiply(&mut values, &self.rivals, points, REACH);
         values
     }
 }

@@ -3,9 +3,9 @@
 //! product: this is checked on every panel, and finds what falls between the nodes.
 
 use super::{Largest, MAX_PANELS, TOLERANCE};
-use crate::bandit::normal::density;
 use crate::bandit::quadrature::{NODES, Rule};
 use crate::bandit::score::Score;
+use crate::kernel::normal::density;
 
 /// How far the gains of a panel may be from the growth of the product.
 const MISS: f64 = 1e-12;

@@ -1,9 +1,9 @@
 //! Building a graph: natively only, and with one thread, so that the same items are the same graph.
 
 use super::super::format::Head;
-use super::super::kernel::BLOCK;
 use super::stored;
 use super::{Point, Rows};
+use crate::kernel::BLOCK;
 use instant_distance::{Builder, Hnsw};
 use serde::{Serialize, Serializer};
 use std::sync::{Arc, OnceLock};

@@ -12,9 +12,9 @@ mod stored;
 pub(super) use build::build;
 
 use super::format::{Head, Section, Sections};
-use super::kernel::{BLOCK, dot_rows};
 use super::query::Query;
 use super::texts::number_at;
+use crate::kernel::{BLOCK, dot_rows};
 use instant_distance::{Hnsw, Search};
 use std::sync::{Arc, OnceLock};
 

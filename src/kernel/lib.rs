@@ -1,4 +1,4 @@
-//! The inner loops of the index: dot products and distances of rows of bytes. Nothing else is worth a SIMD instruction here.
+//! The inner loops: of the index dot products and distances of rows of bytes, of quadratures the normal distribution function.
 //!
 //! Products are there twice: `scalar` in plain code, and in wasm with its 128-bit instructions. Both give the same bits:
 //! integers are exact, and floats are added in the same order. [`differs`] compares them, natively and in wasm.
@@ -9,6 +9,7 @@
 //! whole loops are here, in a crate that is built for speed; what is generic would be compiled where it is used.
 
 mod hadamard;
+pub mod normal;
 mod scalar;
 mod scan;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]

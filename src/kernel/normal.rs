@@ -12,16 +12,21 @@ const DENSITY: f64 = 8.0;
 /// Number of cells: 2 · END · DENSITY.
 const CELLS: u16 = 128;
 
+/// Points that are looked at at once.
+pub const NODES: usize = 16;
+
 /// Coefficients per cell; eight of them fill a cache line.
 const TERMS: usize = 8;
 
 /// φ(z) = exp(−z²/2) / √(2π).
-pub(super) fn density(z: f64) -> f64 {
+#[must_use]
+pub fn density(z: f64) -> f64 {
     libm::exp(-0.5 * z * z) / (2.0 * PI).sqrt()
 }
 
 /// Φ(z) = P(Z ≤ z), relative error some 1e-16 · (1 + z²).
-pub(super) fn cdf(z: f64) -> f64 {
+#[must_use]
+pub fn cdf(z: f64) -> f64 {
     0.5 * libm::erfc(-z * FRAC_1_SQRT_2)
 }
 
@@ -30,19 +35,37 @@ pub(super) fn cdf(z: f64) -> f64 {
 /// The n-th derivative of φ is (−1)^n He_n φ (Abramowitz & Stegun 1964, 26.2.31). With |d| ≤ 1/16 the first term left out
 /// is at most max |He_7 φ| · d^8 / 8! < 30 · 2.4e-10 / 40320. A look-up multiplies, adds and compares: no branch, no
 /// exponential, and the same bits on every machine.
-pub(super) struct Table {
+#[derive(Debug)]
+pub struct Table {
     cells: Vec<[f64; TERMS]>,
+}
+
+/// A variable seen from another that is standard normal: where that one is u, it is compared at z = `offset` + `slope` · u.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Line {
+    /// z where u is 0.
+    pub offset: f64,
+    /// How much z grows with u; ≥ 0.
+    pub slope: f64,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Table {
     /// Fills the table; some ten microseconds, so callers make one and keep it.
-    pub(super) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { cells: (0..CELLS).map(|k| cell((f64::from(k) + 0.5) / DENSITY - END)).collect() }
     }
 
     /// Φ(z) for any number.
+    #[must_use]
     #[inline]
-    pub(super) fn cdf(&self, z: f64) -> f64 {
+    pub fn cdf(&self, z: f64) -> f64 {
         // Comparisons, not `max` and `min`: those are calls in wasm. What is no number becomes 0.
         let t = (z + END) * DENSITY;
         let t = if t > 0.0 { t } else { 0.0 };
@@ -52,6 +75,19 @@ impl Table {
         let d = t - (k as f64 + 0.5);
         let Some([c0, c1, c2, c3, c4, c5, c6, c7]) = self.cells.get(k) else { return 0.0 };
         c0 + d * (c1 + d * (c2 + d * (c3 + d * (c4 + d * (c5 + d * (c6 + d * c7))))))
+    }
+
+    /// Multiplies each value by Π Φ over the lines at its point. Points ascend; beyond `reach` Φ counts as 1.
+    #[inline(never)]
+    pub fn multiply(&self, values: &mut [f64; NODES], lines: &[Line], points: &[f64; NODES], reach: f64) {
+        let [leftmost, ..] = *points;
+        for Line { offset, slope } in lines {
+            if offset + slope * leftmost < reach {
+                for (value, u) in values.iter_mut().zip(points) {
+                    *value *= self.cdf(offset + slope * u);
+                }
+            }
+        }
     }
 }
 
