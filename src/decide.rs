@@ -254,7 +254,7 @@ impl<'s> Listed<'s> {
             self.taken.clone_from(&self.above);
             self.assortment = slot.assortment(context);
         }
-        slot.offers(self.assortment.as_ref()?, visit, &self.taken)
+        slot.offers(self.assortment.as_mut()?, visit, &self.taken)
     }
 
     /// Takes note of the item that a place shows.

@@ -101,13 +101,13 @@ pub fn replay_with(
     let actions = [(slot.name().to_string(), actions.into())].into_iter().collect();
     let context = Context { actions, ..Context::default() };
     let offers = basis.offers.and_then(|_| {
-        let assortment = slot.assortment(&context)?;
+        let mut assortment = slot.assortment(&context)?;
         let above = basis.lookup.as_ref().map(|lookup| lookup.above.clone()).unwrap_or_default();
         let taken = match &slot.list {
-            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &assortment)),
+            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &mut assortment)),
             None => Vec::new(),
         };
-        slot.offers(&assortment, codes.as_ref(), &taken)
+        slot.offers(&mut assortment, codes.as_ref(), &taken)
     });
     if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
         return Err(ReplayError::Actions);
@@ -139,7 +139,7 @@ fn before(
     snapshot: &Snapshot,
     own: &ListPlace,
     mut taken: Vec<u32>,
-    (seed, codes, assortment): (&Seed, Option<&Codes>, &Assortment<'_>),
+    (seed, codes, assortment): (&Seed, Option<&Codes>, &mut Assortment<'_>),
 ) -> Vec<u32> {
     for (position, slot) in snapshot.slots.iter().enumerate() {
         let is_before = |other: &ListPlace| other.list.id == own.list.id && other.place < own.place;

@@ -70,20 +70,20 @@ impl Codes {
             let product = (i32::from(a) * i32::from(b) + 512) >> 10;
             product.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
         };
-        let codes = self.codes.iter().flat_map(|a| other.codes.iter().map(move |b| product(*a, *b)));
-        Some(Self { set, codes: codes.collect() })
+        let mut codes = Vec::with_capacity(self.codes.len() * other.codes.len());
+        for a in &self.codes {
+            codes.extend(other.codes.iter().map(|b| product(*a, *b)));
+        }
+        Some(Self { set, codes: codes.into() })
     }
 
-    /// These, with some columns as the other has them.
-    #[must_use]
-    pub(crate) fn with(&self, columns: Range<usize>, other: &Self) -> Self {
-        let mut codes = self.codes.clone();
+    /// Sets some columns to what the other has there.
+    pub(crate) fn set_columns(&mut self, columns: Range<usize>, other: &Self) {
         for column in columns {
-            if let (Some(own), Some(code)) = (codes.get_mut(column), other.codes.get(column)) {
+            if let (Some(own), Some(code)) = (self.codes.get_mut(column), other.codes.get(column)) {
                 *own = *code;
             }
         }
-        Self { set: self.set, codes }
     }
 
     /// Each `nth` of the codes, from the first on: of products with so many codes that begin with a 1, the one factor.
@@ -95,8 +95,14 @@ impl Codes {
     /// The features again, as a decision scores them.
     #[must_use]
     pub fn vector(&self) -> FeatureVector {
-        let features: Vec<f64> = self.codes.iter().map(|code| f64::from(*code) / ONE).collect();
-        FeatureVector::new(&features)
+        let mut vector = FeatureVector::default();
+        self.vector_into(&mut vector);
+        vector
+    }
+
+    /// The same in the place of another vector, for those who need many.
+    pub(crate) fn vector_into(&self, vector: &mut FeatureVector) {
+        vector.fill(self.codes.iter().map(|code| f64::from(*code) / ONE));
     }
 
     /// Most bytes of the stored form: set, two lengths, and a gap and a code of three bytes for each column.

@@ -17,7 +17,7 @@ const LANES: usize = 4;
 /// let x = FeatureVector::new(&[1.0, 0.5, -2.0]);
 /// assert_eq!((x.len(), x.as_slice()), (3, &[1.0, 0.5, -2.0][..]));
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct FeatureVector {
     blocks: Vec<[f64; LANES]>,
     len: usize,
@@ -27,14 +27,19 @@ impl FeatureVector {
     /// A vector of these numbers; what is no finite number counts as 0.
     #[must_use]
     pub fn new(features: &[f64]) -> Self {
-        let block = |numbers: &[f64]| {
-            let mut block = [0.0; LANES];
-            for (own, number) in block.iter_mut().zip(numbers) {
-                *own = if number.is_finite() { *number } else { 0.0 };
-            }
-            block
-        };
-        Self { blocks: features.chunks(LANES).map(block).collect(), len: features.len() }
+        let mut vector = Self::default();
+        vector.fill(features.iter().copied());
+        vector
+    }
+
+    /// Takes these numbers in the place of its own.
+    pub(super) fn fill(&mut self, features: impl ExactSizeIterator<Item = f64>) {
+        self.len = features.len();
+        self.blocks.clear();
+        self.blocks.resize(self.len.div_ceil(LANES), [0.0; LANES]);
+        for (own, number) in self.blocks.as_flattened_mut().iter_mut().zip(features) {
+            *own = if number.is_finite() { number } else { 0.0 };
+        }
     }
 
     /// All products of a feature of this vector with one of the other, x ⊗ y: for one regression over contexts and actions, where an

@@ -197,7 +197,7 @@ impl Chooser {
     #[must_use]
     pub(super) fn offers<'c>(
         &self,
-        assortment: &Assortment<'c>,
+        assortment: &mut Assortment<'c>,
         spot: &Spot<'_>,
         visit: &Codes,
     ) -> Option<Offers<'c>> {
@@ -360,9 +360,11 @@ impl Scoring {
         else {
             return Vec::new();
         };
+        let mut x = FeatureVector::default();
         let contender = |offer: &Offer<'_>| Contender {
             score: {
-                let shared = scorer.score(&offer.codes.vector());
+                offer.codes.vector_into(&mut x);
+                let shared = scorer.score(&x);
                 let usual = self.earned.as_ref().map_or(shared, |own| own.belief(shared, offer.item));
                 sight.score(own, || usual).unwrap_or(usual)
             },

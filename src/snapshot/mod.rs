@@ -256,7 +256,7 @@ impl Slot {
     #[must_use]
     pub fn offers<'c>(
         &self,
-        assortment: &Assortment<'c>,
+        assortment: &mut Assortment<'c>,
         visit: Option<&Codes>,
         taken: &[u32],
     ) -> Option<Offers<'c>> {

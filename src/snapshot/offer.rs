@@ -41,7 +41,7 @@ struct Entry<'c> {
     id: &'c ArmId,
     /// Its short name.
     item: u32,
-    /// What is known of it; of a list's, as if it stood nowhere.
+    /// What is known of it; of a list's, where it was offered last.
     codes: Codes,
 }
 
@@ -136,7 +136,7 @@ impl Offering {
     /// What of it is brought to a place, for a visit with these features; `None` for nothing.
     pub(super) fn offers<'c>(
         &self,
-        assortment: &Assortment<'c>,
+        assortment: &mut Assortment<'c>,
         spot: &Spot<'_>,
         visit: &Codes,
     ) -> Option<Offers<'c>> {
@@ -149,14 +149,14 @@ impl Offering {
         });
         // Not that of an arm of this name: draws of two contenders must not be the same.
         let salts = Prefix::new(Purpose::Assign, &[slot.as_str().as_bytes(), b"action"]);
-        let offer = |Entry { id, item, codes }: &Entry<'c>| {
-            let codes = match &position {
-                Some((columns, place)) => visit.crossed(&codes.with(columns.clone(), place), self.set)?,
-                None => visit.crossed(codes, self.set)?,
-            };
+        let offer = |Entry { id, item, codes }: &mut Entry<'c>| {
+            if let Some((columns, place)) = &position {
+                codes.set_columns(columns.clone(), place);
+            }
+            let codes = visit.crossed(codes, self.set)?;
             Some(Offer { id, item: *item, codes, salt: salts.hash(id.as_str().as_bytes()) })
         };
-        let free = assortment.entries.iter().filter(|entry| !taken.contains(&entry.item));
+        let free = assortment.entries.iter_mut().filter(|entry| !taken.contains(&entry.item));
         let offers: Vec<Offer<'_>> = free.filter_map(offer).collect();
         let mut all = Vec::new();
         for Offer { id, codes, .. } in &offers {

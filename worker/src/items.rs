@@ -5,6 +5,7 @@
 //! snapshot, index and look-up.
 
 use crate::interests;
+use crate::kept::Kept;
 use edgeloom::block::Markup;
 use edgeloom::context::{Action, Context};
 use edgeloom::id::{ArmId, SlotId, SnapshotVersion};
@@ -18,10 +19,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Items whose HTML is kept; one takes the place of another. A teaser of half a kilobyte makes half a megabyte.
-const KEPT: usize = 1_024;
-/// Look-ups whose candidates are kept; without a trail all visits of a page look up the same for an hour. 256 of twenty are two megabytes.
-const KEPT_LOOKUPS: usize = 256;
+/// Items whose HTML is kept. A teaser of half a kilobyte makes two megabytes.
+const KEPT: usize = 4_096;
+/// Look-ups whose candidates are kept; without a trail all visits of a page look up the same for an hour. 512 of twenty are four megabytes.
+const KEPT_LOOKUPS: usize = 512;
 
 /// The indexes that are at hand, by name.
 #[derive(Clone, Default)]
@@ -112,71 +113,61 @@ impl Items {
 }
 
 /// What was made from a snapshot and its indexes; as good as they are, and not longer.
-#[derive(Default)]
 struct Memory {
     snapshot: Option<SnapshotVersion>,
     shelves: Shelves,
-    markups: Vec<Option<Kept>>,
+    /// By list and item; `None` where its fields don't fit the block.
+    markups: Kept<(SlotId, ItemRef), Option<Rc<Markup>>>,
     /// By index and field.
     popular: Vec<((String, String), Rc<Popular>)>,
-    found: Vec<Option<Found>>,
-}
-
-/// What was found with a look-up.
-struct Found {
-    list: SlotId,
-    lookup: Lookup,
-    items: Rc<Shown>,
-}
-
-struct Kept {
-    list: SlotId,
-    item: ItemRef,
-    /// `None` where its fields don't fit the block.
-    markup: Option<Rc<Markup>>,
+    /// By list and look-up.
+    found: Kept<(SlotId, Lookup), Rc<Shown>>,
 }
 
 thread_local! {
-    static MEMORY: RefCell<Memory> = RefCell::new(Memory::default());
+    static MEMORY: RefCell<Memory> = RefCell::new(Memory::new(None, Shelves::default()));
 }
 
 /// Lets go of everything that was made from indexes, and of them.
 pub fn forget() {
-    MEMORY.with_borrow_mut(|memory| *memory = Memory::default());
+    MEMORY.with_borrow_mut(|memory| *memory = Memory::new(None, Shelves::default()));
 }
 
 impl Memory {
+    fn new(snapshot: Option<SnapshotVersion>, shelves: Shelves) -> Self {
+        let (markups, found) = (Kept::new(KEPT), Kept::new(KEPT_LOOKUPS));
+        Self { snapshot, shelves, markups, popular: Vec::new(), found }
+    }
+
     fn begin(&mut self, snapshot: SnapshotVersion, shelves: &Shelves) {
         let is_same = |(own, other): (&Shelf, &Shelf)| own.0 == other.0 && Rc::ptr_eq(&own.1, &other.1);
         let is_known = self.snapshot == Some(snapshot)
             && self.shelves.0.len() == shelves.0.len()
             && self.shelves.0.iter().zip(&shelves.0).all(is_same);
         if !is_known {
-            *self = Self { snapshot: Some(snapshot), shelves: shelves.clone(), ..Self::default() };
+            *self = Self::new(Some(snapshot), shelves.clone());
         }
     }
 
     /// The candidates of a list with their HTML: a function of list, index and look-up, but for a vector of the visitor's own.
     fn found(&mut self, list: &List, catalogue: &Catalogue, interest: Interest<'_>) -> Rc<Shown> {
-        self.found.resize_with(KEPT_LOOKUPS, || None);
-        let Lookup { own, seen, .. } = interest.lookup;
-        let seen: Vec<u8> = seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
-        let own = own.map(u32::to_le_bytes);
+        let lookup = interest.lookup;
+        let seen: Vec<u8> = lookup.seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
+        let own = lookup.own.map(u32::to_le_bytes);
         let parts = [list.id.as_str().as_bytes(), own.as_ref().map_or(&[][..], |own| own), &seen];
-        let place = hash(Purpose::Content, &parts) as usize % KEPT_LOOKUPS;
-        let is_same = |found: &&Found| found.list == list.id && found.lookup == *interest.lookup;
-        let known = self.found.get(place).and_then(Option::as_ref).filter(is_same);
-        if let Some(known) = known.filter(|_| interest.declared.is_none()) {
-            return known.items.clone();
+        let place = hash(Purpose::Content, &parts);
+        let is_shared = interest.declared.is_none();
+        let is_same = |(id, own): &(SlotId, Lookup)| is_shared && *id == list.id && own == lookup;
+        if let Some(known) = self.found.get(place, is_same) {
+            return known;
         }
         let popular = self.popular(list, catalogue);
         let found = candidates(list, catalogue, popular.as_deref(), interest).into_iter();
         let items = found.filter_map(|found| Some((found.action, self.markup(list, catalogue, found.item)?)));
         let (actions, markups): (Vec<_>, Vec<_>) = items.unzip();
         let items = Rc::new(Shown { actions: actions.into(), markups });
-        if let Some(kept) = self.found.get_mut(place).filter(|_| interest.declared.is_none()) {
-            *kept =
-                Some(Found { list: list.id.clone(), lookup: interest.lookup.clone(), items: items.clone() });
+        if is_shared {
+            self.found.put(place, (list.id.clone(), lookup.clone()), items.clone());
         }
         items
     }
@@ -193,17 +184,15 @@ impl Memory {
     }
 
     fn markup(&mut self, list: &List, catalogue: &Catalogue, item: ItemRef) -> Option<Rc<Markup>> {
-        self.markups.resize_with(KEPT, || None);
         let key = [&item.piece.to_le_bytes()[..], &item.position.to_le_bytes()].concat();
-        let place = hash(Purpose::Content, &[list.id.as_str().as_bytes(), &key]) as usize % KEPT;
-        let kept = self.markups.get_mut(place)?;
-        if let Some(kept) = kept.as_ref().filter(|kept| kept.item == item && kept.list == list.id) {
-            return kept.markup.clone();
+        let place = hash(Purpose::Content, &[list.id.as_str().as_bytes(), &key]);
+        if let Some(known) = self.markups.get(place, |(id, own)| *own == item && *id == list.id) {
+            return known;
         }
         let fields = edgeloom::json::parse(catalogue.fields(item)?.as_bytes()).ok();
         let fields = fields.as_ref().and_then(Value::as_object);
         let markup = fields.and_then(|fields| list.markup(fields)).map(Rc::new);
-        *kept = Some(Kept { list: list.id.clone(), item, markup: markup.clone() });
+        self.markups.put(place, (list.id.clone(), item), markup.clone());
         markup
     }
 }

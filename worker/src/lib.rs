@@ -18,6 +18,7 @@ pub mod indexes;
 pub mod interests;
 pub mod items;
 mod json;
+mod kept;
 mod ledger;
 mod nearest;
 pub mod page;
