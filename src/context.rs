@@ -5,6 +5,7 @@ use crate::id::ArmId;
 use crate::lookup::Lookup;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
+use crate::snapshot::Assortment;
 use crate::sorted::SortedMap;
 use crate::trail::Trail;
 use serde_json::{Map, Value};
@@ -104,8 +105,10 @@ pub struct Context {
     /// The items the visitor looked at last, where that may be remembered; conditions can't ask for it either.
     pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
-    pub actions: SortedMap<String, Arc<[Action]>>,
-    /// What of these came from an index, and how: for a replay.
+    pub actions: SortedMap<String, Vec<Action>>,
+    /// What an index brings, by list, as the list's policy reads it.
+    pub assortments: SortedMap<String, Arc<Assortment>>,
+    /// How an index was asked for what it brings: for a replay.
     pub lookups: SortedMap<String, Lookup>,
 }
 

@@ -11,6 +11,7 @@ use crate::seed::{HOUR_MILLIS, Purpose, Seed};
 use crate::slate::Page;
 use crate::snapshot::{Arm, Assortment, Chosen, Draw, Offers, Sight, Slot, Snapshot};
 use crate::split::fraction;
+use std::sync::Arc;
 
 /// Why a slot got what it got; OpenFeature's words where they fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +230,7 @@ struct Listed<'s> {
     /// The index that it looks into.
     index: Option<u64>,
     /// What may stand in its places.
-    assortment: Option<Assortment<'s>>,
+    assortment: Option<Arc<Assortment>>,
     /// Items of lists of the same index above it.
     above: Vec<u32>,
     /// These, and what stands in its own places.
@@ -243,18 +244,21 @@ impl<'s> Listed<'s> {
     fn offers(
         &mut self,
         slot: &'s Slot,
-        (visit, context): (Option<&Codes>, &'s Context),
+        (visit, context): (Option<&Codes>, &Context),
         lookup: Option<&Lookup>,
-    ) -> Option<Offers<'s>> {
+    ) -> Option<Offers> {
         let list = slot.list.as_ref().map(|own| &own.list.id);
         if list.is_none() || list != self.list {
             (self.list, self.index) = (list, lookup.filter(|_| list.is_some()).map(|lookup| lookup.index));
             let of_index = self.all.iter().filter(|(index, _)| Some(*index) == self.index);
             self.above = of_index.map(|(_, item)| *item).take(MAX_ABOVE).collect();
             self.taken.clone_from(&self.above);
-            self.assortment = slot.assortment(context);
+            self.assortment = context.assortments.get(slot.name().as_str()).cloned().or_else(|| {
+                let actions = context.actions.get(slot.name().as_str())?;
+                slot.assortment(actions).map(Arc::new)
+            });
         }
-        slot.offers(self.assortment.as_mut()?, visit, &self.taken)
+        slot.offers(self.assortment.as_ref()?, visit, &self.taken)
     }
 
     /// Takes note of the item that a place shows.

@@ -59,7 +59,7 @@ pub fn explain(snapshot: &Snapshot, context: &Context, seed: &Seed) -> Vec<Story
                     (!choice.candidates.contains(at))
                         .then_some("no item is at hand that does not stand above already")
                 } else if slot.chooser.stands_for_actions(at)
-                    && context.actions.get(slot.name().as_str()).is_none_or(|actions| actions.is_empty())
+                    && context.actions.get(slot.name().as_str()).is_none_or(Vec::is_empty)
                 {
                     Some("it stands for actions, and the request brings none")
                 } else if !in_audience(arm.audience) {

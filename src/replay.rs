@@ -1,13 +1,14 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
 use crate::bandit::Codes;
-use crate::context::{Action, Context};
+use crate::context::Action;
 use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::{Candidates, Receipt};
 use crate::seed::{Seed, unit_of_view};
 use crate::snapshot::{Assortment, ListPlace, Sight, Snapshot};
 use std::fmt;
+use std::sync::Arc;
 
 /// A receipt that its snapshot does not bear out.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,16 +99,14 @@ pub fn replay_with(
     // Where an action was chosen, its features hold those of the visit.
     let of_visit = basis.features.as_ref().and_then(|codes| slot.chooser.visit_in(codes));
     let codes = of_visit.or_else(|| basis.features.clone());
-    let actions = [(slot.name().to_string(), actions.into())].into_iter().collect();
-    let context = Context { actions, ..Context::default() };
     let offers = basis.offers.and_then(|_| {
-        let mut assortment = slot.assortment(&context)?;
+        let assortment = Arc::new(slot.assortment(actions)?);
         let above = basis.lookup.as_ref().map(|lookup| lookup.above.clone()).unwrap_or_default();
         let taken = match &slot.list {
-            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &mut assortment)),
+            Some(own) => before(snapshot, own, above, (&seed, codes.as_ref(), &assortment)),
             None => Vec::new(),
         };
-        slot.offers(&mut assortment, codes.as_ref(), &taken)
+        slot.offers(&assortment, codes.as_ref(), &taken)
     });
     if offers.as_ref().map(|offers| offers.fingerprint) != basis.offers {
         return Err(ReplayError::Actions);
@@ -139,7 +138,7 @@ fn before(
     snapshot: &Snapshot,
     own: &ListPlace,
     mut taken: Vec<u32>,
-    (seed, codes, assortment): (&Seed, Option<&Codes>, &mut Assortment<'_>),
+    (seed, codes, assortment): (&Seed, Option<&Codes>, &Arc<Assortment>),
 ) -> Vec<u32> {
     for (position, slot) in snapshot.slots.iter().enumerate() {
         let is_before = |other: &ListPlace| other.list.id == own.list.id && other.place < own.place;

@@ -10,7 +10,6 @@ use crate::trail::Trail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A visit as JSON.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -84,7 +83,7 @@ impl Visit {
             path, query, referrer, country, language, time_millis, attributes, actions, trail, ..
         } = self;
         let actions = actions.into_iter().map(|(slot, offered)| {
-            let actions: Result<Arc<[Action]>, IdError> = offered.into_iter().map(Offered::action).collect();
+            let actions: Result<Vec<Action>, IdError> = offered.into_iter().map(Offered::action).collect();
             Ok((slot, actions?))
         });
         Ok((

@@ -3,7 +3,6 @@
 
 use crate::bandit::scorer::FeatureVector;
 use crate::bytes::{Reader, put_varint, unzigzag, zigzag};
-use std::ops::Range;
 
 /// Columns at most, the intercept included. A receipt with all of them filled has 350 characters more, and an arm's sums
 /// 64 · 65 / 2 = 2,080 numbers.
@@ -59,31 +58,22 @@ impl Codes {
         Self { set: self.set, codes: self.codes.iter().map(code).collect() }
     }
 
-    /// All products of a code of these with one of the other, rounded to 2^-10; with intercepts in both, each is a part of the
+    /// All products of a code of these with one of some others, rounded to 2^-10; with intercepts in both, each is a part of the
     /// result. `None` for more than [`MAX_CODES`].
     #[must_use]
-    pub(crate) fn crossed(&self, other: &Self, set: u32) -> Option<Self> {
-        if self.codes.len() * other.codes.len() > MAX_CODES {
+    pub(crate) fn crossed(&self, other: &[i16], set: u32) -> Option<Self> {
+        if self.codes.len() * other.len() > MAX_CODES {
             return None;
         }
         let product = |a: i16, b: i16| {
             let product = (i32::from(a) * i32::from(b) + 512) >> 10;
             product.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
         };
-        let mut codes = Vec::with_capacity(self.codes.len() * other.codes.len());
+        let mut codes = Vec::with_capacity(self.codes.len() * other.len());
         for a in &self.codes {
-            codes.extend(other.codes.iter().map(|b| product(*a, *b)));
+            codes.extend(other.iter().map(|b| product(*a, *b)));
         }
         Some(Self { set, codes: codes.into() })
-    }
-
-    /// Sets some columns to what the other has there.
-    pub(crate) fn set_columns(&mut self, columns: Range<usize>, other: &Self) {
-        for column in columns {
-            if let (Some(own), Some(code)) = (self.codes.get_mut(column), other.codes.get(column)) {
-                *own = *code;
-            }
-        }
     }
 
     /// Each `nth` of the codes, from the first on: of products with so many codes that begin with a 1, the one factor.

@@ -1,6 +1,6 @@
 //! The inner loops: of the index dot products and distances of rows of bytes, of quadratures the normal distribution function.
 //!
-//! Products are there twice: `scalar` in plain code, and in wasm with its 128-bit instructions. Both give the same bits:
+//! Most are there twice: `scalar` in plain code, and in wasm with its 128-bit instructions. Both give the same bits:
 //! integers are exact, and floats are added in the same order. [`differs`] compares them, natively and in wasm.
 //!
 //! Rows are padded with zeros to multiples of 16 bytes, so that no loop has a rest.
@@ -18,13 +18,14 @@ mod sketch;
 mod top;
 
 pub use hadamard::transform;
+use normal::{Line, NODES, Table};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-pub(crate) use scalar::{butterfly, dot_four};
+pub(crate) use scalar::{butterfly, dot_four, multiply_by};
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 pub use scalar::{dot_f32, dot_rows};
 pub use scan::{Levels, Rows, scan, scan_at};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-pub(crate) use simd::{butterfly, dot_four};
+pub(crate) use simd::{butterfly, dot_four, multiply_by};
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 pub use simd::{dot_f32, dot_rows};
 pub use sketch::nearest_signs;
@@ -58,11 +59,22 @@ pub fn differs(dimension: usize, mut bits: impl FnMut() -> u64) -> Option<&'stat
     let ((mut a, mut b), (mut c, mut d)) = ((one.clone(), other.clone()), (one.clone(), other.clone()));
     butterfly(&mut a, &mut b);
     scalar::butterfly(&mut c, &mut d);
+    // Some beyond the table's ends, and some that are no numbers.
+    let points: [f64; NODES] = std::array::from_fn(|_| 24.0 * f64::from(unit(bits())));
+    let line = Line { offset: f64::from_bits(bits()), slope: 0.0 };
+    let lines =
+        [Line { offset: 0.5, slope: 1.0 }, line, Line { offset: f64::from(unit(bits())), slope: 0.3 }];
+    let (table, mut e, mut f) = (Table::new(), [0.7; NODES], [0.7; NODES]);
+    for line in &lines {
+        multiply_by(&table, line, &mut e, &points);
+        scalar::multiply_by(&table, line, &mut f, &points);
+    }
     let checks = [
         ("dot_four", dot_four(&query, rows) == scalar::dot_four(&query, rows)),
         ("dot_rows", dot_rows(first, second) == scalar::dot_rows(first, second)),
         ("dot_f32", dot_f32(&one, &other).to_bits() == scalar::dot_f32(&one, &other).to_bits()),
         ("butterfly", a == c && b == d),
+        ("multiply_by", e.map(f64::to_bits) == f.map(f64::to_bits)),
     ];
     checks.into_iter().find(|(_, same)| !same).map(|(name, _)| name)
 }

@@ -4,19 +4,19 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 /// Beyond ±8 the distribution function is 0 or 1 to 7e-16.
-const END: f64 = 8.0;
+pub(crate) const END: f64 = 8.0;
 
 /// Cells per unit of z.
-const DENSITY: f64 = 8.0;
+pub(crate) const DENSITY: f64 = 8.0;
 
 /// The last cell.
-const LAST: f64 = CELLS as f64 - 1.0;
+pub(crate) const LAST: f64 = CELLS as f64 - 1.0;
 
 /// 2^52, from where on floats are whole numbers.
-const TWO_52: f64 = 4_503_599_627_370_496.0;
+pub(crate) const TWO_52: f64 = 4_503_599_627_370_496.0;
 
 /// Number of cells: 2 · END · DENSITY.
-const CELLS: usize = 128;
+pub(crate) const CELLS: usize = 128;
 
 /// Points that are looked at at once.
 pub const NODES: usize = 16;
@@ -43,7 +43,7 @@ pub fn cdf(z: f64) -> f64 {
 /// exponential, and the same bits on every machine.
 #[derive(Debug)]
 pub struct Table {
-    cells: Box<[[f64; TERMS]; CELLS]>,
+    pub(crate) cells: Box<[[f64; TERMS]; CELLS]>,
 }
 
 /// A variable seen from another that is standard normal: where that one is u, it is compared at z = `offset` + `slope` · u.
@@ -90,11 +90,9 @@ impl Table {
     #[inline(never)]
     pub fn multiply(&self, values: &mut [f64; NODES], lines: &[Line], points: &[f64; NODES], reach: f64) {
         let [leftmost, ..] = *points;
-        for Line { offset, slope } in lines {
-            if offset + slope * leftmost < reach {
-                for (value, u) in values.iter_mut().zip(points) {
-                    *value *= self.cdf(offset + slope * u);
-                }
+        for line in lines {
+            if line.offset + line.slope * leftmost < reach {
+                super::multiply_by(self, line, values, points);
             }
         }
     }

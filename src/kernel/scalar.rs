@@ -1,6 +1,8 @@
 //! The products in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors
 //! of them. Each is written in the order of additions of its twin.
 
+use super::normal::{Line, NODES, Table};
+
 /// Dot products of a query with four rows of signed bytes, as long as it. Four, since each part of the query is then loaded once for all.
 #[inline(always)]
 pub(crate) fn dot_four(query: &[i16], rows: [&[u8]; 4]) -> [i32; 4] {
@@ -45,5 +47,13 @@ pub fn dot_f32(one: &[f32], other: &[f32]) -> f32 {
 pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
     for (a, b) in one.iter_mut().zip(other) {
         (*a, *b) = (*a + *b, *a - *b);
+    }
+}
+
+/// Multiplies each value by Φ of the line at its point.
+#[inline(always)]
+pub(crate) fn multiply_by(table: &Table, line: &Line, values: &mut [f64; NODES], points: &[f64; NODES]) {
+    for (value, u) in values.iter_mut().zip(points) {
+        *value *= table.cdf(line.offset + line.slope * u);
     }
 }

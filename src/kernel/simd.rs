@@ -1,10 +1,12 @@
 //! The products with wasm's 128-bit instructions; each gives the bits of its plain twin.
 
 use super::BLOCK;
+use super::normal::{CELLS, DENSITY, END, LAST, Line, NODES, TWO_52, Table};
 use bytemuck::must_cast;
 use core::arch::wasm32::{
-    f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add,
-    i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128,
+    f32x4_add, f32x4_mul, f32x4_splat, f32x4_sub, f64x2_add, f64x2_floor, f64x2_mul, f64x2_pmax, f64x2_pmin,
+    f64x2_splat, f64x2_sub, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_dot_i16x8,
+    i32x4_extract_lane, i32x4_splat, i64x2_extract_lane, i64x2_shuffle, v128,
 };
 
 /// The sum of four numbers, in wrapping arithmetic as the lanes have.
@@ -94,4 +96,38 @@ pub(crate) fn butterfly(one: &mut [f32], other: &mut [f32]) {
         (*a, *b) = (must_cast(f32x4_add(x, y)), must_cast(f32x4_sub(x, y)));
     }
     super::scalar::butterfly(a_rest, b_rest);
+}
+
+/// See [`scalar::multiply_by`](super::scalar::multiply_by): two points at a time, each with the steps of [`Table::cdf`].
+#[inline(always)]
+pub(crate) fn multiply_by(table: &Table, line: &Line, values: &mut [f64; NODES], points: &[f64; NODES]) {
+    let (offset, slope) = (f64x2_splat(line.offset), f64x2_splat(line.slope));
+    let cell = |at: i64| {
+        let cell = table.cells.get(at as usize % CELLS).unwrap_or(&[0.0; 8]);
+        must_cast::<[f64; 8], [v128; 4]>(*cell)
+    };
+    for (value, u) in values.as_chunks_mut::<2>().0.iter_mut().zip(points.as_chunks::<2>().0) {
+        let z = f64x2_add(offset, f64x2_mul(slope, must_cast(*u)));
+        let t = f64x2_mul(f64x2_add(z, f64x2_splat(END)), f64x2_splat(DENSITY));
+        let t = f64x2_pmin(f64x2_splat(CELLS as f64), f64x2_pmax(f64x2_splat(0.0), t));
+        let k = f64x2_pmin(f64x2_splat(LAST), f64x2_floor(t));
+        let d = f64x2_sub(t, f64x2_add(k, f64x2_splat(0.5)));
+        let places = f64x2_add(k, f64x2_splat(TWO_52));
+        let [a01, a23, a45, a67] = cell(i64x2_extract_lane::<0>(places));
+        let [b01, b23, b45, b67] = cell(i64x2_extract_lane::<1>(places));
+        let mut sum = i64x2_shuffle::<1, 3>(a67, b67);
+        let lower = [
+            i64x2_shuffle::<0, 2>(a67, b67),
+            i64x2_shuffle::<1, 3>(a45, b45),
+            i64x2_shuffle::<0, 2>(a45, b45),
+            i64x2_shuffle::<1, 3>(a23, b23),
+            i64x2_shuffle::<0, 2>(a23, b23),
+            i64x2_shuffle::<1, 3>(a01, b01),
+            i64x2_shuffle::<0, 2>(a01, b01),
+        ];
+        for coefficient in lower {
+            sum = f64x2_add(coefficient, f64x2_mul(d, sum));
+        }
+        *value = must_cast(f64x2_mul(must_cast(*value), sum));
+    }
 }

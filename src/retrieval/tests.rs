@@ -143,7 +143,7 @@ fn a_receipt_tells_enough_to_look_up_and_choose_again() {
     let list = list(&snapshot);
     let lookup = lookup(&catalogue, own_item(&snapshot, "things", &catalogue, &context.path), &context);
     let actions = again(list, &catalogue, &lookup, None).unwrap();
-    context.actions = [("next".to_string(), actions.into())].into_iter().collect();
+    context.actions = [("next".to_string(), actions)].into_iter().collect();
     context.lookups = [("next".to_string(), lookup)].into_iter().collect();
     for n in 1..100_u128 {
         let seed =
@@ -190,7 +190,7 @@ fn two_lists_of_a_page_never_show_the_same_item_and_both_can_be_replayed() {
     assert_eq!(warnings, []);
     let mut context = on("/items/item-8");
     let looked = lookup(&catalogue, own_item(&snapshot, "things", &catalogue, &context.path), &context);
-    let actions: std::sync::Arc<[_]> = again(list(&snapshot), &catalogue, &looked, None).unwrap().into();
+    let actions = again(list(&snapshot), &catalogue, &looked, None).unwrap();
     for name in ["next", "more"] {
         context.actions.insert(name.to_string(), actions.clone());
         context.lookups.insert(name.to_string(), looked.clone());

@@ -39,7 +39,7 @@ pub struct Sight<'v> {
     /// Arms that are worth less than else.
     pub faded: &'v [Faded],
     /// What the request brings, where an arm of the slot stands for that.
-    pub offers: Option<&'v Offers<'v>>,
+    pub offers: Option<&'v Offers>,
 }
 
 /// One choice.
@@ -187,20 +187,20 @@ impl Chooser {
         Codes::new(scoring.features.set(), vector.as_slice())
     }
 
-    /// What a request brings to a slot, as this policy reads it; `None` where it does not.
+    /// Actions as this policy reads them; `None` where it does not.
     #[must_use]
-    pub(super) fn assortment<'c>(&self, actions: &'c [Action]) -> Option<Assortment<'c>> {
+    pub(super) fn assortment(&self, actions: &[Action]) -> Option<Assortment> {
         Some(self.offering()?.assortment(actions))
     }
 
     /// What of it is brought to a place.
     #[must_use]
-    pub(super) fn offers<'c>(
+    pub(super) fn offers(
         &self,
-        assortment: &mut Assortment<'c>,
+        assortment: &Arc<Assortment>,
         spot: &Spot<'_>,
         visit: &Codes,
-    ) -> Option<Offers<'c>> {
+    ) -> Option<Offers> {
         self.offering()?.offers(assortment, spot, visit)
     }
 
@@ -361,7 +361,7 @@ impl Scoring {
             return Vec::new();
         };
         let mut x = FeatureVector::default();
-        let contender = |offer: &Offer<'_>| Contender {
+        let contender = |offer: &Offer| Contender {
             score: {
                 offer.codes.vector_into(&mut x);
                 let shared = scorer.score(&x);

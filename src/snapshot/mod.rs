@@ -32,7 +32,7 @@ pub use warning::{Severity, Warning};
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{self, Belief, BetaPosterior, Codes};
 use crate::block::Markup;
-use crate::context::Context;
+use crate::context::Action;
 use crate::id::{ArmId, BlockId, GoalId, SlotId, SnapshotVersion};
 use crate::pattern::Pattern;
 use crate::receipt::{Fatigue, Loss};
@@ -246,20 +246,20 @@ impl Slot {
         self.list.as_ref().map_or(&self.id, |own| &own.list.id)
     }
 
-    /// What a request brings to the slot, or to all places of its list, as its policy reads it.
+    /// Actions as the policy of the slot reads them: for the slot, or for all places of its list.
     #[must_use]
-    pub fn assortment<'c>(&self, context: &'c Context) -> Option<Assortment<'c>> {
-        self.chooser.assortment(context.actions.get(self.name().as_str())?)
+    pub fn assortment(&self, actions: &[Action]) -> Option<Assortment> {
+        self.chooser.assortment(actions)
     }
 
     /// What of it is brought to this slot; without those whose short names are `taken`: what stands in other places of the list.
     #[must_use]
-    pub fn offers<'c>(
+    pub fn offers(
         &self,
-        assortment: &mut Assortment<'c>,
+        assortment: &Arc<Assortment>,
         visit: Option<&Codes>,
         taken: &[u32],
-    ) -> Option<Offers<'c>> {
+    ) -> Option<Offers> {
         let nth = self.list.as_ref().map(|own| own.place);
         self.chooser.offers(assortment, &Spot { slot: &self.id, nth, taken }, visit?)
     }

@@ -12,6 +12,7 @@ use crate::index::short_id;
 use crate::seed::{Prefix, Purpose, hash};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Most actions that a request brings for a slot; the others are not looked at. 100 chances take a few milliseconds.
 pub const MAX_ACTIONS: usize = 100;
@@ -29,26 +30,28 @@ pub(super) struct Offering {
     set: u32,
 }
 
-/// The actions that a request brings to a slot, or to all places of a list, read once.
-#[derive(Debug, Clone)]
-pub struct Assortment<'c> {
-    entries: Vec<Entry<'c>>,
+/// Actions as a policy reads them, for all places of a list and all views they are brought to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assortment {
+    /// The features that were read.
+    set: u32,
+    entries: Vec<Entry>,
 }
 
 /// One action as it is read.
-#[derive(Debug, Clone)]
-struct Entry<'c> {
-    id: &'c ArmId,
+#[derive(Debug, Clone, PartialEq)]
+struct Entry {
+    id: ArmId,
     /// Its short name.
     item: u32,
-    /// What is known of it; of a list's, where it was offered last.
     codes: Codes,
 }
 
-/// What a request brings to a slot, with the visit's features in it.
+/// What is brought to a slot, with the visit's features in it.
 #[derive(Debug, Clone)]
-pub struct Offers<'c> {
-    pub(super) offers: Vec<Offer<'c>>,
+pub struct Offers {
+    assortment: Arc<Assortment>,
+    pub(super) offers: Vec<Offer>,
     /// Stands for all of them, so that a replay knows whether it was given the same.
     pub fingerprint: u64,
 }
@@ -65,8 +68,9 @@ pub(super) struct Spot<'s> {
 
 /// One action.
 #[derive(Debug, Clone)]
-pub(super) struct Offer<'c> {
-    pub(super) id: &'c ArmId,
+pub(super) struct Offer {
+    /// Its position in the assortment.
+    entry: usize,
     /// Its short name.
     pub(super) item: u32,
     pub(super) codes: Codes,
@@ -118,54 +122,59 @@ impl Offering {
         (visit.n_columns() * self.features.n_columns(), self.set)
     }
 
-    /// Reads what a request brings.
-    pub(super) fn assortment<'c>(&self, actions: &'c [Action]) -> Assortment<'c> {
-        let mut entries: Vec<Entry<'_>> = Vec::with_capacity(actions.len().min(MAX_ACTIONS));
+    /// Reads actions.
+    pub(super) fn assortment(&self, actions: &[Action]) -> Assortment {
+        let mut entries: Vec<Entry> = Vec::with_capacity(actions.len().min(MAX_ACTIONS));
         for Action { id, features } in actions.iter().take(MAX_ACTIONS) {
             let item = short_id(id.as_str());
             // One that is named twice is one.
-            if entries.iter().any(|before| before.item == item && before.id == id) {
+            if entries.iter().any(|before| before.item == item && before.id == *id) {
                 continue;
             }
             let vector = self.features.vector(|name| features.get(name).map(Cow::Borrowed));
-            entries.extend(Codes::new(0, vector.as_slice()).map(|codes| Entry { id, item, codes }));
+            let codes = Codes::new(self.features.set(), vector.as_slice());
+            entries.extend(codes.map(|codes| Entry { id: id.clone(), item, codes }));
         }
-        Assortment { entries }
+        Assortment { set: self.features.set(), entries }
     }
 
-    /// What of it is brought to a place, for a visit with these features; `None` for nothing.
-    pub(super) fn offers<'c>(
+    /// What of it is brought to a place, for a visit with these features; `None` for nothing, and for what others read.
+    pub(super) fn offers(
         &self,
-        assortment: &mut Assortment<'c>,
+        assortment: &Arc<Assortment>,
         spot: &Spot<'_>,
         visit: &Codes,
-    ) -> Option<Offers<'c>> {
+    ) -> Option<Offers> {
         let Spot { slot, nth, taken } = *spot;
+        let set = Some(assortment.set).filter(|set| *set == self.features.set())?;
         // What a place says of an item is the same for all items.
         let position = nth.and_then(|nth| {
             let nth = Value::from(nth + 1);
             let vector = self.features.vector(|name| (name == POSITION).then_some(Cow::Borrowed(&nth)));
-            Some((self.features.columns_of(POSITION)?, Codes::new(0, vector.as_slice())?))
+            Some((self.features.columns_of(POSITION)?, Codes::new(set, vector.as_slice())?))
         });
         // Not that of an arm of this name: draws of two contenders must not be the same.
         let salts = Prefix::new(Purpose::Assign, &[slot.as_str().as_bytes(), b"action"]);
-        let offer = |Entry { id, item, codes }: &mut Entry<'c>| {
-            if let Some((columns, place)) = &position {
-                codes.set_columns(columns.clone(), place);
+        let (mut offers, mut all) = (Vec::with_capacity(assortment.entries.len()), Vec::new());
+        let mut own = Vec::with_capacity(self.features.n_columns());
+        for (entry, Entry { id, item, codes }) in assortment.entries.iter().enumerate() {
+            if taken.contains(item) {
+                continue;
             }
-            let codes = visit.crossed(codes, self.set)?;
-            Some(Offer { id, item: *item, codes, salt: salts.hash(id.as_str().as_bytes()) })
-        };
-        let free = assortment.entries.iter_mut().filter(|entry| !taken.contains(&entry.item));
-        let offers: Vec<Offer<'_>> = free.filter_map(offer).collect();
-        let mut all = Vec::new();
-        for Offer { id, codes, .. } in &offers {
-            all.push(id.as_str().len() as u8);
-            all.extend_from_slice(id.as_str().as_bytes());
+            own.clear();
+            own.extend_from_slice(codes.as_slice());
+            if let Some((columns, place)) = &position {
+                own.get_mut(columns.clone())?.copy_from_slice(place.as_slice().get(columns.clone())?);
+            }
+            let codes = visit.crossed(&own, self.set)?;
+            let id = id.as_str().as_bytes();
+            all.push(id.len() as u8);
+            all.extend_from_slice(id);
             codes.write(&mut all);
+            offers.push(Offer { entry, item: *item, codes, salt: salts.hash(id) });
         }
-        (!offers.is_empty())
-            .then(|| Offers { offers, fingerprint: hash(Purpose::Feature, &[b"offers", &all]) })
+        let fingerprint = hash(Purpose::Feature, &[b"offers", &all]);
+        (!offers.is_empty()).then(|| Offers { assortment: assortment.clone(), offers, fingerprint })
     }
 
     /// The features of the visit in those of a chosen action: its products with the action's 1.
@@ -174,11 +183,12 @@ impl Offering {
     }
 }
 
-impl<'c> Offers<'c> {
+impl Offers {
     /// Name of an action.
     #[must_use]
-    pub fn id(&self, action: usize) -> Option<&'c ArmId> {
-        self.offers.get(action).map(|offer| offer.id)
+    pub fn id(&self, action: usize) -> Option<&ArmId> {
+        let Offer { entry, .. } = self.offers.get(action)?;
+        self.assortment.entries.get(*entry).map(|entry| &entry.id)
     }
 
     /// Short name of an action.
@@ -274,7 +284,7 @@ mod tests {
     }
 
     fn context(actions: &[Action], device: Device) -> Context {
-        let actions = [("gift".to_string(), actions.into())].into_iter().collect();
+        let actions = [("gift".to_string(), actions.to_vec())].into_iter().collect();
         Context { path: "/".into(), device, actions, ..Context::default() }
     }
 

@@ -11,7 +11,6 @@ use edgeloom::id::{ArmId, BlockId};
 use edgeloom::saturation::{Seen, SeenKey};
 use edgeloom::seed::Seed;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 /// One configuration and who visits it. A visitor is of one kind and comes some times, every seven hours, remembering what was shown.
 pub struct Case {
@@ -333,7 +332,7 @@ fn with_context() -> Vec<Case> {
             (_, Some("en")) => 0,
             _ => 2,
         };
-        let actions: Arc<[Action]> =
+        let actions: Vec<Action> =
             [("x", 10.0), ("y", 25.0), ("z", 60.0)].into_iter().take(n).map(action).collect();
         visit.actions =
             ["kept", "drawn"].map(|slot| (slot.to_string(), actions.clone())).into_iter().collect();

@@ -21,7 +21,6 @@ use edgeloom::snapshot::{Slot, Snapshot};
 use edgeloom::sorted::SortedMap;
 use edgeloom::trail::Trail;
 use serde_json::{Map, Value};
-use std::sync::Arc;
 
 /// The facts of one visit; those of a page view are 16 KB at most.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -150,7 +149,7 @@ fn told(body: &Value, source: Source) -> String {
 }
 
 /// The actions of each slot, after they were found sound.
-fn actions_of(slots: Map<String, Value>) -> SortedMap<String, Arc<[Action]>> {
+fn actions_of(slots: Map<String, Value>) -> SortedMap<String, Vec<Action>> {
     let action = |action: &Value| {
         let id = ArmId::new(action.get("id")?.as_str()?).ok()?;
         let features = action.get("features").and_then(Value::as_object).cloned().unwrap_or_default();

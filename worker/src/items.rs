@@ -7,13 +7,13 @@
 use crate::interests;
 use crate::kept::Kept;
 use edgeloom::block::Markup;
-use edgeloom::context::{Action, Context};
+use edgeloom::context::Context;
 use edgeloom::id::{ArmId, SlotId, SnapshotVersion};
 use edgeloom::index::{Catalogue, ItemRef};
 use edgeloom::lookup::Lookup;
 use edgeloom::retrieval::{Interest, Popular, candidates, lookup, own_item};
 use edgeloom::seed::{Purpose, hash};
-use edgeloom::snapshot::{List, Snapshot};
+use edgeloom::snapshot::{Assortment, List, ListPlace, Slot, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -61,17 +61,17 @@ struct Listed {
 
 /// Items that may be shown.
 struct Shown {
-    actions: Arc<[Action]>,
+    /// As the list's policy reads them; `None` where there is none.
+    assortment: Option<Arc<Assortment>>,
     /// The HTML of each.
-    markups: Vec<Rc<Markup>>,
+    markups: Vec<(ArmId, Rc<Markup>)>,
 }
 
 impl Items {
     /// Looks up what the lists on the page of a visit may show; `key` is that of what the site uploaded of the visitor's interests.
     pub fn of(shelves: &Shelves, snapshot: &Snapshot, context: &Context, key: Option<&str>) -> Self {
-        let lists = snapshot.slots_on(&context.path).filter_map(|(_, slot)| slot.list.as_ref());
-        let brought = lists.filter(|own| own.place == 0).filter_map(|own| {
-            let list = &own.list;
+        let brought = snapshot.slots_on(&context.path).filter_map(|(_, slot)| {
+            let ListPlace { list, place: 0, .. } = slot.list.as_ref()? else { return None };
             // A server that brings its own knows better.
             if context.actions.contains_key(list.id.as_str()) {
                 return None;
@@ -86,7 +86,7 @@ impl Items {
             let interest = Interest { lookup: &lookup, declared: declared.as_deref() };
             let items = MEMORY.with_borrow_mut(|memory| {
                 memory.begin(snapshot.version, shelves);
-                memory.found(list, catalogue, interest)
+                memory.found(slot, list, catalogue, interest)
             });
             Some(Listed { list: list.id.clone(), lookup, items })
         });
@@ -96,9 +96,9 @@ impl Items {
     /// The facts of the visit with what may be shown; `None` where that is nothing.
     pub fn into_context(&self, context: &Context) -> Option<Context> {
         let mut context = (!self.0.is_empty()).then(|| context.clone())?;
-        for Listed { list, lookup, items } in self.0.iter().filter(|listed| !listed.items.actions.is_empty())
-        {
-            context.actions.insert(list.to_string(), items.actions.clone());
+        for Listed { list, lookup, items } in &self.0 {
+            let Some(assortment) = &items.assortment else { continue };
+            context.assortments.insert(list.to_string(), assortment.clone());
             context.lookups.insert(list.to_string(), lookup.clone());
         }
         Some(context)
@@ -106,9 +106,8 @@ impl Items {
 
     /// The HTML of an item of a list.
     pub fn markup(&self, list: &SlotId, item: &ArmId) -> Option<&Markup> {
-        let Shown { actions, markups } = &*self.0.iter().find(|listed| listed.list == *list)?.items;
-        let at = actions.iter().position(|action| action.id == *item)?;
-        markups.get(at).map(|markup| &**markup)
+        let listed = self.0.iter().find(|listed| listed.list == *list)?;
+        listed.items.markups.iter().find(|(id, _)| id == item).map(|(_, markup)| &**markup)
     }
 }
 
@@ -150,7 +149,13 @@ impl Memory {
     }
 
     /// The candidates of a list with their HTML: a function of list, index and look-up, but for a vector of the visitor's own.
-    fn found(&mut self, list: &List, catalogue: &Catalogue, interest: Interest<'_>) -> Rc<Shown> {
+    fn found(
+        &mut self,
+        slot: &Slot,
+        list: &List,
+        catalogue: &Catalogue,
+        interest: Interest<'_>,
+    ) -> Rc<Shown> {
         let lookup = interest.lookup;
         let seen: Vec<u8> = lookup.seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
         let own = lookup.own.map(u32::to_le_bytes);
@@ -165,7 +170,9 @@ impl Memory {
         let found = candidates(list, catalogue, popular.as_deref(), interest).into_iter();
         let items = found.filter_map(|found| Some((found.action, self.markup(list, catalogue, found.item)?)));
         let (actions, markups): (Vec<_>, Vec<_>) = items.unzip();
-        let items = Rc::new(Shown { actions: actions.into(), markups });
+        let assortment = slot.assortment(&actions).filter(|_| !actions.is_empty()).map(Arc::new);
+        let ids = actions.into_iter().map(|action| action.id);
+        let items = Rc::new(Shown { assortment, markups: ids.zip(markups).collect() });
         if is_shared {
             self.found.put(place, (list.id.clone(), lookup.clone()), items.clone());
         }

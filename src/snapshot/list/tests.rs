@@ -8,8 +8,10 @@ use crate::id::{ArmId, DecisionId, GoalId, VisitorKey};
 use crate::replay::{ReplayError, replay_with};
 use crate::seed::{Generator, Seed};
 use crate::snapshot::{Since, Snapshot, Warning, compile, learn, store, wire};
+use crate::sorted::SortedMap;
 use crate::statistics::{Statistics, list_of};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn config(change: impl FnOnce(&mut Value)) -> wire::Config {
     let mut config = json!({
@@ -58,6 +60,28 @@ fn seed(n: u64) -> Seed {
 
 fn action(choice: &Choice) -> Option<&str> {
     choice.basis.as_ref()?.action.as_ref().map(ArmId::as_str)
+}
+
+#[test]
+fn what_was_read_beforehand_is_chosen_like_what_is_read_now() {
+    let snapshot = sound(&config(|_| {}), Vec::new());
+    let now = context(6);
+    let assortment = snapshot.slots[0].assortment(now.actions.get("next").unwrap()).unwrap();
+    let assortments = [("next".to_string(), Arc::new(assortment))].into_iter().collect();
+    let before = Context { actions: SortedMap::new(), assortments, ..now.clone() };
+    for n in 0..50 {
+        let seed = seed(n);
+        assert_eq!(decide(&snapshot, &before, &seed), decide(&snapshot, &now, &seed));
+    }
+    // One that other features were read of is none.
+    let other = sound(
+        &config(|c| {
+            c["slots"][0]["list"]["features"] =
+                json!([{ "name": "similarity", "number": { "mean": 0.4, "scale": 0.25 } }]);
+        }),
+        Vec::new(),
+    );
+    assert!(decide(&other, &before, &seed(1)).choices.iter().all(|choice| choice.action.is_none()));
 }
 
 #[test]
