@@ -62,7 +62,7 @@ const FLAT_UP_TO: usize = 2_000;
 /// From so many on a graph is tried: it takes minutes to build.
 const GRAPH_FROM: usize = 150_000;
 /// Depths of a sketch that are tried, least first.
-const DEPTHS: [u32; 4] = [200, 400, 800, 1_600];
+const DEPTHS: [u32; 5] = [100, 200, 400, 800, 1_600];
 /// Recall that is good enough.
 const LEAST_RECALL: f64 = 0.98;
 /// Items up to which a graph is built without being asked for: some seconds.
