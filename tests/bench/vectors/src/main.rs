@@ -130,7 +130,7 @@ impl Set {
         let maker = format!("{} {}", self.stamp, hash(Purpose::Content, &[&program]));
         let mut told = serde_json::Map::new();
         for (kind, word) in KINDS {
-            // A graph of 100,000 takes the better part of an hour to build.
+            // Of 100,000 a graph takes longer to build than all else here.
             if kind == Kind::Graph && (!cfg!(feature = "graph") || self.n_items() > 10_000) {
                 continue;
             }
