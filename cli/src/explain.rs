@@ -1,5 +1,6 @@
 //! `edgeloom explain`: why a visit would see this, slot by slot. It only asks the core and sets its words.
 
+use crate::plain::plain;
 use crate::problem::{Stop, did_you_mean};
 use crate::replay::read;
 use edgeloom::context::Context;
@@ -44,7 +45,9 @@ pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, St
     let snapshot = read(file)?;
     let help =
         r#"write it as in {"path":"/","device":"phone","attributes":{"plan":"pro"},"seen":{"gift-map":2}}"#;
-    let cannot = |what: &dyn Display| Stop::new(format!("the visit can't be read: {what}"), help);
+    let cannot = |what: &dyn Display| {
+        Stop::new(format!("the visit can't be read: {}", plain(&what.to_string())), help)
+    };
     let mut fields: Map<String, Value> = serde_json::from_str(visit).map_err(|error| cannot(&error))?;
     let seen = fields.remove("seen").map_or_else(|| Ok(BTreeMap::new()), serde_json::from_value);
     let seen: BTreeMap<String, u8> = seen.map_err(|error| cannot(&format_args!("seen: {error}")))?;

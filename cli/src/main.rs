@@ -17,6 +17,7 @@ mod log;
 mod meaning;
 mod pages;
 mod parse;
+mod plain;
 mod plan;
 mod power;
 mod problem;

@@ -1,5 +1,6 @@
 //! From the text of a file to a configuration: syntax, types, unknown keys. What the values mean is not judged here.
 
+use crate::plain::plain;
 use crate::problem::{Code, Problem, Reading, did_you_mean};
 use crate::schema;
 use crate::source::{Outline, Source, join};
@@ -54,7 +55,7 @@ pub fn wrong_type(error: &toml::de::Error) -> Problem {
     let is_word = message.starts_with("unknown variant") || message.starts_with("unknown field");
     let word = is_word.then(|| quoted.next()).flatten();
     let help = word.and_then(|found| did_you_mean(found, quoted));
-    Problem::error(Code::Type, message).at(error.span(), "here").helped(help)
+    Problem::error(Code::Type, &plain(message)).at(error.span(), "here").helped(help)
 }
 
 fn unknown_key(pointer: &str, outline: &Outline, schema: &Value) -> Problem {

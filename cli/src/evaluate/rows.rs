@@ -1,5 +1,6 @@
 //! The rows of a log: JSON lines as `edgeloom log` brings them. Reads and checks; what they mean is the business of `views`.
 
+use crate::plain::plain;
 use crate::problem::Stop;
 use serde::Deserialize;
 use serde_json::Value;
@@ -193,8 +194,8 @@ fn parse(line: &[u8]) -> Result<LogRow, String> {
 /// What is wrong with a line, and where: the number of the line is said already.
 fn wrong(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-    if error.column() > 0 { format!("{what}, at column {}", error.column()) } else { what.into() }
+    let what = plain(text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what));
+    if error.column() > 0 { format!("{what}, at column {}", error.column()) } else { what }
 }
 
 #[cfg(test)]
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(row.others["colour"], "blue");
         for (bad, part) in [
             (&br#"{"row":"a","slot":"hero","propensity":0}"#[..], "propensity is 0"),
-            (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "invalid type"),
+            (br#"{"row":"a","slot":"hero","propensity":"much"}"#, "expected a number, found the text"),
             (br#"{"row":"a","slot":"hero","propensity":1,"rewards":{"o":{"n":2}}}"#, "more rewards"),
             (b"{\"row\":\"a\",\"slot\":\"he\n", "EOF while parsing a string, at column 21"),
             (br#"{"row":"a","slot":"","propensity":1}"#, "is empty"),

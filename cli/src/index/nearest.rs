@@ -3,6 +3,7 @@
 use super::embed::{self, Embedder};
 use super::push::{catalogue, said};
 use super::{Said, pieces};
+use crate::plain::plain;
 use crate::problem::{Stop, did_you_mean};
 use crate::table::columns;
 use edgeloom::embedding::Embedding;
@@ -90,7 +91,7 @@ impl Nearest {
 fn filter(catalogue: &Catalogue, text: &str) -> Result<(edgeloom::index::Allowed, Vec<String>), Stop> {
     let filter: Filter = serde_json::from_str(text).map_err(|error| {
         Stop::new(
-            format!("--filter: {error}"),
+            format!("--filter: {}", plain(&error.to_string())),
             r#"as in {"tests":[{"field":"price","max":30},{"field":"topic","one_of":["tea"]}]}"#,
         )
     })?;

@@ -15,6 +15,7 @@
 
 use super::fit::Fit;
 use crate::parse::{syntax, wrong_type};
+use crate::plain::plain;
 use crate::problem::{Code, Problem, Stop};
 use crate::source::{Outline, Source};
 use edgeloom::context::{Context, Device};
@@ -200,12 +201,12 @@ fn of_json(source: &Source) -> (Option<Rates>, Outline, Vec<Problem>) {
     };
     let code = if error.is_data() { Code::Type } else { Code::Syntax };
     let said = error.to_string();
-    let message = said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message);
+    let message = plain(said.rsplit_once(" at line ").map_or(said.as_str(), |(message, _)| message));
     // The column counts bytes, and is 0 before the first one of a line.
     let line_start: usize =
         source.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let at = (line_start + error.column().saturating_sub(1)).min(source.text.len());
-    let problem = Problem::error(code, message).at(Some(at..at), "the parser stopped here");
+    let problem = Problem::error(code, &message).at(Some(at..at), "the parser stopped here");
     (None, Outline::default(), vec![problem])
 }
 

@@ -112,7 +112,7 @@ fn a_log_that_is_none_and_names_that_are_not_there_are_said() {
     fs::write(folder.join("good.ndjson"), row).unwrap();
     fs::write(folder.join("bad.ndjson"), format!("{row}\n{{\"row\":1}}\n")).unwrap();
     for (arguments, part) in [
-        (&["bad.ndjson"][..], "bad.ndjson:2: invalid type"),
+        (&["bad.ndjson"][..], "bad.ndjson:2: expected"),
         (&["absent.ndjson"][..], "cannot read absent.ndjson"),
         (&["good.ndjson", "--slot", "footer"][..], "there are: hero"),
         (&["good.ndjson", "--goal", "sale"][..], "there are: order"),
