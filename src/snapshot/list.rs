@@ -279,6 +279,9 @@ fn check(filter: &wire::ItemFilter) -> Result<(), &'static str> {
     if [min, max].into_iter().flatten().any(|number| !number.is_finite()) {
         return Err("`min` and `max` are finite numbers; hint: leave out the end that is open");
     }
+    if min.zip(*max).is_some_and(|(min, max)| min > max) {
+        return Err("`min` is above `max`, so no item passes; hint: exchange them");
+    }
     Ok(())
 }
 

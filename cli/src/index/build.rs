@@ -7,15 +7,15 @@ use super::measure::{self, Report};
 use super::pieces::{self, Piece};
 use super::push::said;
 use super::read::Names;
+use super::remarks;
 use super::{Said, progress};
-use crate::problem::{Blame, Stop, did_you_mean};
+use crate::problem::{Blame, Stop};
 use crate::table::size;
 use edgeloom::embedding::Embedding;
 use edgeloom::index::budget::MAX_PIECE_BYTES;
 use edgeloom::index::build::{Columns, Item, Options, build_sharded};
 use edgeloom::index::{Exact, Kind};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// How the parts of an item are called, and how texts become vectors.
@@ -162,7 +162,7 @@ impl Build {
         if !self.filter_field.is_empty() {
             options.columns = Columns::Named(self.filter_field.clone());
         }
-        let remark = self.remark(&items);
+        let remarks = remarks::of_items(&items, &self.filter_field);
         let asked = match self.kind {
             KindAsked::Auto => None,
             KindAsked::Flat => Some(Kind::Flat),
@@ -188,25 +188,11 @@ impl Build {
         let told = json!({
             "ok": true, "model": gathered.model, "dimension": opened.dimension, "items": opened.items.iter().sum::<usize>(),
             "kind": report.kind.name(), "depth": report.depth, "pieces": listed, "load_millis": opened.load_millis,
-            "bill": gathered.bill.json(), "measured": report.json(), "remark": remark,
+            "bill": gathered.bill.json(), "measured": report.json(), "remarks": remarks,
         });
         let text = self.text(&gathered.model, &gathered.bill, &report, &pieces, &opened);
-        Ok(Said {
-            json: told,
-            text: text + &remark.map_or(String::new(), |remark| format!("\nremark: {remark}")),
-        })
-    }
-
-    /// Fields that were asked for and that no item has.
-    fn remark(&self, items: &[Item]) -> Option<String> {
-        let is_known = |name: &String| items.iter().any(|item| item.fields.contains_key(name));
-        let unknown: Vec<&String> = self.filter_field.iter().filter(|name| !is_known(name)).collect();
-        let first = unknown.first()?;
-        let known: BTreeSet<&str> =
-            items.iter().flat_map(|item| item.fields.keys().map(String::as_str)).collect();
-        let help = did_you_mean(first, known).map_or(String::new(), |help| format!("; {help}"));
-        let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
-        Some(format!("no item has {} as a field to filter by{help}", names.join(", ")))
+        let remarks: String = remarks.iter().map(|remark| format!("\nremark: {remark}")).collect();
+        Ok(Said { json: told, text: text + &remarks })
     }
 
     fn text(

@@ -17,6 +17,7 @@ mod pieces;
 mod push;
 mod read;
 mod record;
+mod remarks;
 mod site;
 
 use crate::problem::Stop;

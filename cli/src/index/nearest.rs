@@ -2,7 +2,7 @@
 
 use super::embed::{self, Embedder};
 use super::push::{catalogue, said};
-use super::{Said, pieces};
+use super::{Said, pieces, remarks};
 use crate::plain::plain;
 use crate::problem::{Stop, did_you_mean};
 use crate::table::columns;
@@ -74,20 +74,19 @@ impl Nearest {
             let more = if cut.len() < shown.len() { "…" } else { "" };
             vec![(*id).to_string(), format!("{similarity:.4}"), cut + more]
         }));
-        let unknown = allowed.map_or(Vec::new(), |filter| filter.1);
-        let remark = (!unknown.is_empty())
-            .then(|| format!("no item has {} as a field to filter by", unknown.join(", ")));
+        let remarks = allowed.map_or(Vec::new(), |filter| filter.1);
         let listed: Value = (hits.iter())
             .map(|(id, similarity, fields)| json!({ "id": id, "similarity": similarity, "fields": fields }))
             .collect();
         Ok(Said {
-            json: json!({ "ok": true, "model": catalogue.model(), "hits": listed, "remark": remark }),
-            text: columns(&lines) + &remark.map_or(String::new(), |remark| format!("\nremark: {remark}")),
+            json: json!({ "ok": true, "model": catalogue.model(), "hits": listed, "remarks": remarks }),
+            text: columns(&lines)
+                + &remarks.iter().map(|remark| format!("\nremark: {remark}")).collect::<String>(),
         })
     }
 }
 
-/// What a filter lets through, and the fields it asks for that no item has.
+/// What a filter lets through, and what is odd about it.
 fn filter(catalogue: &Catalogue, text: &str) -> Result<(edgeloom::index::Allowed, Vec<String>), Stop> {
     let filter: Filter = serde_json::from_str(text).map_err(|error| {
         Stop::new(
@@ -95,9 +94,12 @@ fn filter(catalogue: &Catalogue, text: &str) -> Result<(edgeloom::index::Allowed
             r#"as in {"tests":[{"field":"price","max":30},{"field":"topic","one_of":["tea"]}]}"#,
         )
     })?;
-    let unknown = filter.tests.iter().map(|test| &test.field).filter(|field| !catalogue.has_column(field));
-    let unknown = unknown.map(|field| format!("`{field}`")).collect();
-    Ok((catalogue.allow(&filter), unknown))
+    let fields = || filter.tests.iter().map(|test| test.field.as_str());
+    let known = fields().filter(|field| catalogue.has_column(field)).collect();
+    let allowed = catalogue.allow(&filter);
+    let nothing = (allowed.n_items() == 0).then(|| "no item passes the filter".into());
+    let remarks = remarks::unknown(fields(), &known).into_iter().chain(nothing).collect();
+    Ok((allowed, remarks))
 }
 
 /// The item of a name.

@@ -249,6 +249,7 @@ fn a_list_that_cannot_be_used_costs_only_itself() {
         ("/slots/0/list/shared_weight", json!(0)),
         ("/slots/0/list/prior", json!([0, 1])),
         ("/slots/0/list/filters", json!([{ "field": "stock", "min": 1, "one_of": ["a"] }])),
+        ("/slots/0/list/filters", json!([{ "field": "stock", "min": 2, "max": 1 }])),
         ("/slots/0/list/interest", json!({ "seen": 2 })),
         ("/slots/0/policy", json!({ "kind": "uniform" })),
         ("/slots/0/challenger", json!({ "kind": "uniform" })),
