@@ -7,9 +7,10 @@ use crate::process::run;
 use crate::project::Project;
 use crate::stamp::{Inputs, Stamp};
 use crate::steps::step;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::fs;
 use std::path::Path;
+use std::thread;
 use wasm_bindgen_cli_support::Bindgen;
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -126,11 +127,18 @@ pub fn build_twins(project: &Project) -> Result<()> {
 }
 
 fn make(project: &Project, faces: &[Face], names: Names, what: &str) -> Result<()> {
+    let compile = |face: &Face| {
+        let args =
+            ["build", "--lib", "--target", TARGET, "--profile", face.profile, "--package", face.package];
+        run(project.cargo().args(args))
+    };
+    // Side by side: most of the time is spent on one whole program, by one processor. Profiles have folders of their own.
     step(what, || {
-        faces.iter().try_for_each(|face| {
-            let args =
-                ["build", "--lib", "--target", TARGET, "--profile", face.profile, "--package", face.package];
-            run(project.cargo().args(args))
+        thread::scope(|scope| {
+            let started: Vec<_> = faces.iter().map(|face| scope.spawn(|| compile(face))).collect();
+            started
+                .into_iter()
+                .try_for_each(|one| one.join().map_err(|_| anyhow!("a compiler's thread ended"))?)
         })
     })?;
     for face in faces {
