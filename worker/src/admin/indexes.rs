@@ -95,8 +95,10 @@ fn hashes_of(body: &Value) -> Result<Vec<&str>, Problem> {
 
 /// The manifest of pieces that are there and fit together.
 async fn checked(env: &Env, name: &str, hashes: &[&str]) -> Result<Manifest, Problem> {
-    let (mut rows, mut pieces, mut bytes): (Vec<PieceRow>, Vec<Index>, usize) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut pieces): (Vec<PieceRow>, Vec<Index>) = (Vec::new(), Vec::new());
+    let (mut bytes, mut new_bytes) = (0, 0);
     for (place, hash) in hashes.iter().enumerate() {
+        let is_new = !indexes::holds(hash);
         let piece = indexes::piece(env, hash, 0).await.map_err(|error| match error {
             indexes::PieceError::Kv(error) => unreachable_kv(error),
             indexes::PieceError::Index(error) => at(place, error.to_string()),
@@ -108,6 +110,8 @@ async fn checked(env: &Env, name: &str, hashes: &[&str]) -> Result<Manifest, Pro
         bytes += piece.n_bytes();
         // Before the next one is read: more than fits into an isolate does not fit into this one.
         budget::check(name, bytes, 0)?;
+        new_bytes += if is_new { piece.n_bytes() } else { 0 };
+        indexes::make_room(new_bytes);
         rows.push(PieceRow { hash: (*hash).to_string(), items: piece.len(), bytes: piece.n_bytes() });
         pieces.push(piece);
     }

@@ -124,13 +124,17 @@ impl Memory {
     /// Lets go of the old index where there is no room for it beside the new one: its slots show their default arms for the
     /// seconds of loading, and nothing runs out of memory.
     fn make_room(&mut self, index: &Manifest) {
-        let held: usize = self.loaded.iter().map(|loaded| loaded.catalogue.n_bytes()).sum();
         let is_new = |piece: &&PieceRow| self.piece(&piece.hash).is_none();
         let new: usize = index.pieces.iter().filter(is_new).map(|piece| piece.bytes).sum();
-        if held.saturating_add(new) > MAX_ISOLATE_BYTES {
+        if !self.has_room_for(new) {
             self.loaded.retain(|loaded| loaded.name != index.name);
             crate::items::forget();
         }
+    }
+
+    fn has_room_for(&self, n_bytes: usize) -> bool {
+        let held: usize = self.loaded.iter().map(|loaded| loaded.catalogue.n_bytes()).sum();
+        held.saturating_add(n_bytes) <= MAX_ISOLATE_BYTES
     }
 
     /// Whether KV said that there is such an index.
@@ -209,6 +213,22 @@ pub async fn piece(env: &Env, hash: &str, cache_secs: u32) -> Result<Option<Inde
     let bytes = platform::kv_get(env, STATE, &key, cache_secs, PIECE_LIMIT).await.map_err(PieceError::Kv)?;
     // Opened in place: one copy in the wasm, beside that of the runtime.
     bytes.map(Index::open).transpose().map_err(PieceError::Index)
+}
+
+/// Whether a piece is here.
+pub fn holds(hash: &str) -> bool {
+    MEMORY.with_borrow(|memory| memory.piece(hash).is_some())
+}
+
+/// Lets go of the indexes in use where they and so many bytes of pieces that were read to look at them are too much; the next
+/// views have them read again.
+pub fn make_room(n_bytes: usize) {
+    MEMORY.with_borrow_mut(|memory| {
+        if !memory.has_room_for(n_bytes) {
+            memory.loaded.clear();
+            crate::items::forget();
+        }
+    });
 }
 
 /// Reads what the indexes consist of, and the pieces that are new, where any index is in use and that was not done just now.
