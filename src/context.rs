@@ -1,11 +1,11 @@
 //! What is known of one visit; missing is explicit and nothing here identifies anybody.
 
+use crate::assortment::Assortment;
 use crate::crawler;
 use crate::id::ArmId;
 use crate::lookup::Lookup;
 use crate::saturation::Seen;
 use crate::seed::HOUR_MILLIS;
-use crate::snapshot::Assortment;
 use crate::sorted::SortedMap;
 use crate::trail::Trail;
 use serde_json::{Map, Value};
@@ -106,7 +106,7 @@ pub struct Context {
     pub trail: Trail,
     /// What the request brings, by slot; for arms that stand for actions only.
     pub actions: SortedMap<String, Vec<Action>>,
-    /// What an index brings, by list, as the list's policy reads it.
+    /// What an index brings, by list, as the list's policy reads it; goes before `actions` of the same name.
     pub assortments: SortedMap<String, Arc<Assortment>>,
     /// How an index was asked for what it brings: for a replay.
     pub lookups: SortedMap<String, Lookup>,

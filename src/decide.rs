@@ -1,6 +1,7 @@
 //! The only place that combines the parts: who is held out, who is eligible, which arm, with which chance.
 //! It is total: whatever the snapshot and the context are, every slot of the page gets an answer.
 
+use crate::assortment::Assortment;
 use crate::bandit::Codes;
 use crate::context::Context;
 use crate::id::{ArmId, DecisionId, SlotId, SnapshotVersion};
@@ -9,7 +10,7 @@ use crate::receipt::{Basis, Candidates, Fatigue, Flags, Loss, Receipt};
 use crate::saturation::SeenKey;
 use crate::seed::{HOUR_MILLIS, Purpose, Seed};
 use crate::slate::Page;
-use crate::snapshot::{Arm, Assortment, Chosen, Draw, Offers, Sight, Slot, Snapshot};
+use crate::snapshot::{Arm, Chosen, Draw, Offers, Sight, Slot, Snapshot};
 use crate::split::fraction;
 use std::sync::Arc;
 
@@ -223,7 +224,7 @@ fn walk(snapshot: &Snapshot, context: &Context, seed: &Seed, asked: Asked) -> (b
     (held_out, choices)
 }
 
-/// What stands in the lists of a page so far. The places of a list follow each other.
+/// What is brought to the slots of a page, and what stands in its lists so far. The places of a list follow each other.
 #[derive(Default)]
 struct Listed<'s> {
     list: Option<&'s SlotId>,

@@ -59,6 +59,7 @@
 //! | room | what | knows nothing of |
 //! |---|---|---|
 //! | [`id`], [`seed`], [`context`], [`crawler`] | vocabulary, the one hash, facts of a visit | everything else |
+//! | [`assortment`] | actions as numbers, between what brings them and what chooses | who reads them |
 //! | [`audience`], [`split`], [`pattern`] | who is addressed: compiled conditions, shares, paths | bandits, HTML |
 //! | [`bandit`] | beliefs, draws, P(best), limits, choosing among positions | slots, HTML, snapshots |
 //! | [`slate`], [`saturation`], [`trail`] | what a page and a visitor have seen, and what that leaves | how is chosen |
@@ -81,6 +82,7 @@
 use edgeloom_kernel as kernel;
 
 pub mod assemble;
+pub mod assortment;
 pub mod audience;
 pub mod bandit;
 pub mod block;

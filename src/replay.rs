@@ -1,12 +1,13 @@
 //! From a snapshot and a receipt back to the choice: the proof that a receipt tells what really was decided.
 
+use crate::assortment::Assortment;
 use crate::bandit::Codes;
 use crate::context::Action;
 use crate::decide::{Asked, Choice, View, choose, is_held_out, is_held_out_of};
 use crate::id::SnapshotVersion;
 use crate::receipt::{Candidates, Receipt};
 use crate::seed::{Seed, unit_of_view};
-use crate::snapshot::{Assortment, ListPlace, Sight, Snapshot};
+use crate::snapshot::{ListPlace, Sight, Snapshot};
 use std::fmt;
 use std::sync::Arc;
 

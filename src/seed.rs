@@ -91,20 +91,9 @@ impl Prefix {
     }
 }
 
-/// A part behind its length; a short one, as nearly all are, in one piece.
 fn write(hasher: &mut SipHasher13, part: &[u8]) {
-    let (length, mut short) = ((part.len() as u64).to_le_bytes(), [0; 64]);
-    match short.get_mut(length.len()..length.len() + part.len()) {
-        Some(room) => {
-            room.copy_from_slice(part);
-            short.iter_mut().zip(length).for_each(|(own, byte)| *own = byte);
-            hasher.write(short.get(..length.len() + part.len()).unwrap_or_default());
-        }
-        None => {
-            hasher.write(&length);
-            hasher.write(part);
-        }
-    }
+    hasher.write(&(part.len() as u64).to_le_bytes());
+    hasher.write(part);
 }
 
 /// The [`hash`] of two numbers, little endian: in one piece, for those who ask for many.

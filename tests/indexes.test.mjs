@@ -210,10 +210,11 @@ test("a server asks with a vector of its own, with a key and of the same model",
   const ask = (body, headers = IMPORT) => worker.fetch("/_edgeloom/nearest", { method: "POST", headers, body: JSON.stringify(body) });
   const sound = { index: "shop", vector: [2, 0, 0, 0], model: "test-model", k: 2 };
   assert.deepEqual(idsOf(await (await ask(sound)).json()), ["tea", "coffee"]);
-  assert.deepEqual(idsOf(await (await ask({ ...sound, model: null, k: 1, filter: { tests: [{ field: "topic", none_of: ["drinks"] }] } })).json()), ["cups"]);
+  assert.deepEqual(idsOf(await (await ask({ ...sound, k: 1, filter: { tests: [{ field: "topic", none_of: ["drinks"] }] } })).json()), ["cups"]);
   for (const headers of [{}, { authorization: "Bearer wrong" }, { authorization: `Bearer ${ADMIN_TOKEN}` }]) await problemOf(await ask(sound, headers), 401);
   const wrong = [
     [{ ...sound, model: "other-model" }, "/vector", /other-model.*test-model/s],
+    [{ ...sound, model: undefined }, "/model", /missing/],
     [{ ...sound, vector: [1, 2] }, "/vector", /2 numbers/],
     [{ ...sound, vector: [0, 0, 0, 0] }, "/vector", /no direction/],
     [{ ...sound, vector: [1, "2", 3, 4] }, "/vector", /list of/],
@@ -243,6 +244,16 @@ test("changes come as a piece of their own; what is here already is not read aga
   await problemOf(await nearest({ index: "shop", item: "socks" }), 404);
   const reads = (piece) => kv.read.filter((key) => key === `piece/${SITE}/${piece.hash}`).length;
   assert.deepEqual([reads(SHOP), reads(CHANGES)], [0, 2], "of the new one once to check it and once to use it");
+});
+
+test("a change made from what is in use no longer is refused, and nothing is lost", async () => {
+  const answer = await worker.call("PUT", "indexes/shop", { pieces: [SHOP.hash], before: versionOf(SHOP) });
+  const problem = await problemOf(answer, 409);
+  assert.match(problem.detail, new RegExp(versionOf(SHOP, CHANGES)));
+  assert.equal((await worker.must("GET", "indexes")).indexes[0].version, versionOf(SHOP, CHANGES));
+  // The same again changes nothing, whatever it was made from.
+  const same = { pieces: [SHOP.hash, CHANGES.hash], before: versionOf(SHOP) };
+  assert.equal((await worker.must("PUT", "indexes/shop", same)).version, versionOf(SHOP, CHANGES));
 });
 
 test("an index goes back to what it was, and says so", async () => {

@@ -164,7 +164,7 @@ test("the Worker finds what the core finds natively: the same items in the same 
       const answer = await worker.fetch("/_edgeloom/nearest", {
         method: "POST",
         headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
-        body: JSON.stringify({ index: kind, vector: embedding, k, filter }),
+        body: JSON.stringify({ index: kind, vector: embedding, model: "golden-model", k, filter }),
       });
       return { status: answer.status, ...(await answer.json()) };
     };

@@ -106,6 +106,12 @@ impl Markup {
         }
     }
 
+    /// Bytes of the HTML without tokens.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.len()).sum()
+    }
+
     /// Number of links that take the token.
     #[must_use]
     pub fn n_links(&self) -> usize {

@@ -1,4 +1,4 @@
-//! The products in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors
+//! The loops in plain code: what the 128-bit ones are compared with, and what runs natively, where the compiler makes vectors
 //! of them. Each is written in the order of additions of its twin.
 
 use super::normal::{Line, NODES, Table};

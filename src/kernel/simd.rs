@@ -1,4 +1,4 @@
-//! The products with wasm's 128-bit instructions; each gives the bits of its plain twin.
+//! The loops with wasm's 128-bit instructions; each gives the bits of its plain twin.
 
 use super::BLOCK;
 use super::normal::{CELLS, DENSITY, END, LAST, Line, NODES, TWO_52, Table};

@@ -2,8 +2,9 @@
 //! candidates, with its exact propensity. Who is a candidate is the business of [`crate::decide`].
 
 use super::list::Earned;
-use super::offer::{Assortment, Offer, Offering, Offers, Spot};
+use super::offer::{Offer, Offering, Offers, Spot};
 use super::policy::Policy;
+use crate::assortment::Assortment;
 use crate::bandit::{
     self, Belief, Codes, Contender, Contextual, FeatureVector, Features, Largest, Limits, Pick, PolicyError,
     Prepared, Score, Scorer,

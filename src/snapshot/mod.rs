@@ -24,11 +24,12 @@ pub use compile::{DEFAULT_HOLDOUT, DEFAULT_WINDOW_HOURS, check, compile};
 pub use learn::{Since, learn};
 pub use list::{ITEMS, List, ListPlace};
 use offer::Spot;
-pub use offer::{Assortment, MAX_ACTIONS, Offers};
+pub use offer::{MAX_ACTIONS, Offers};
 pub use policy::Policy;
 pub use targeting::Targeting;
 pub use warning::{Severity, Warning};
 
+use crate::assortment::Assortment;
 use crate::audience::{AudienceIndex, AudienceSet};
 use crate::bandit::{self, Belief, BetaPosterior, Codes};
 use crate::block::Markup;

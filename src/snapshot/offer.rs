@@ -4,6 +4,7 @@
 use super::scoring;
 use super::warning::{Item, Warning};
 use super::wire;
+use crate::assortment::{Assortment, Entry};
 use crate::bandit::codes::MAX_CODES;
 use crate::bandit::{Codes, Features};
 use crate::context::Action;
@@ -28,23 +29,6 @@ pub(super) struct Offering {
     features: Features,
     /// Set of the products.
     set: u32,
-}
-
-/// Actions as a policy reads them, for all places of a list and all views they are brought to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Assortment {
-    /// The features that were read.
-    set: u32,
-    entries: Vec<Entry>,
-}
-
-/// One action as it is read.
-#[derive(Debug, Clone, PartialEq)]
-struct Entry {
-    id: ArmId,
-    /// Its short name.
-    item: u32,
-    codes: Codes,
 }
 
 /// What is brought to a slot, with the visit's features in it.
@@ -173,8 +157,11 @@ impl Offering {
             codes.write(&mut all);
             offers.push(Offer { entry, item: *item, codes, salt: salts.hash(id) });
         }
+        if offers.is_empty() {
+            return None;
+        }
         let fingerprint = hash(Purpose::Feature, &[b"offers", &all]);
-        (!offers.is_empty()).then(|| Offers { assortment: assortment.clone(), offers, fingerprint })
+        Some(Offers { assortment: assortment.clone(), offers, fingerprint })
     }
 
     /// The features of the visit in those of a chosen action: its products with the action's 1.

@@ -116,7 +116,8 @@ pub struct Privacy {
     /// Life of the visitor key in `personal` mode, days, 1–390; default 30.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie_days: Option<u16>,
-    /// Cookie in which the site gives a visitor the key of what it uploaded of their interests; looked at in `personal` mode only.
+    /// Cookie in which the site gives a visitor the key of what it uploaded of their interests, one that nobody can guess; looked at in
+    /// `personal` mode only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interest_cookie: Option<String>,
 }

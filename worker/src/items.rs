@@ -6,22 +6,26 @@
 
 use crate::interests;
 use crate::kept::Kept;
+use edgeloom::assortment::Assortment;
 use edgeloom::block::Markup;
-use edgeloom::context::Context;
-use edgeloom::id::{ArmId, SlotId, SnapshotVersion};
+use edgeloom::context::{Action, Context};
+use edgeloom::decide::{Choice, Decision};
+use edgeloom::id::{SlotId, SnapshotVersion};
 use edgeloom::index::{Catalogue, ItemRef};
 use edgeloom::lookup::Lookup;
 use edgeloom::retrieval::{Interest, Popular, candidates, lookup, own_item};
 use edgeloom::seed::{Purpose, hash};
-use edgeloom::snapshot::{Assortment, List, ListPlace, Slot, Snapshot};
+use edgeloom::snapshot::{List, ListPlace, Slot, Snapshot};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Items whose HTML is kept. A teaser of half a kilobyte makes two megabytes.
+/// Items whose HTML is kept, if it has no more bytes than these: eight megabytes at most, two with a teaser of half a kilobyte.
 const KEPT: usize = 4_096;
-/// Look-ups whose candidates are kept; without a trail all visits of a page look up the same for an hour. 512 of twenty are four megabytes.
+const KEPT_BYTES: usize = 2_048;
+/// Look-ups whose candidates are kept: without a trail all visits of a page look up the same for an hour. 512 of twenty candidates are
+/// a megabyte and a half.
 const KEPT_LOOKUPS: usize = 512;
 
 /// The indexes that are at hand, by name.
@@ -56,15 +60,9 @@ pub struct Items(Vec<Listed>);
 struct Listed {
     list: SlotId,
     lookup: Lookup,
-    items: Rc<Shown>,
-}
-
-/// Items that may be shown.
-struct Shown {
-    /// As the list's policy reads them; `None` where there is none.
-    assortment: Option<Arc<Assortment>>,
-    /// The HTML of each.
-    markups: Vec<(ArmId, Rc<Markup>)>,
+    catalogue: Rc<Catalogue>,
+    /// The items, as the list's policy reads them.
+    assortment: Arc<Assortment>,
 }
 
 impl Items {
@@ -84,11 +82,11 @@ impl Items {
                 .filter(|own| list.interest.declared > 0.0 && own.dimension() == catalogue.dimension());
             let lookup = Lookup { declared: declared.is_some(), ..lookup(catalogue, own, context) };
             let interest = Interest { lookup: &lookup, declared: declared.as_deref() };
-            let items = MEMORY.with_borrow_mut(|memory| {
+            let assortment = MEMORY.with_borrow_mut(|memory| {
                 memory.begin(snapshot.version, shelves);
-                memory.found(slot, list, catalogue, interest)
-            });
-            Some(Listed { list: list.id.clone(), lookup, items })
+                memory.found(slot, catalogue, interest)
+            })?;
+            Some(Listed { list: list.id.clone(), lookup, catalogue: catalogue.clone(), assortment })
         });
         Self(brought.collect())
     }
@@ -96,18 +94,24 @@ impl Items {
     /// The facts of the visit with what may be shown; `None` where that is nothing.
     pub fn into_context(&self, context: &Context) -> Option<Context> {
         let mut context = (!self.0.is_empty()).then(|| context.clone())?;
-        for Listed { list, lookup, items } in &self.0 {
-            let Some(assortment) = &items.assortment else { continue };
+        for Listed { list, lookup, assortment, .. } in &self.0 {
             context.assortments.insert(list.to_string(), assortment.clone());
             context.lookups.insert(list.to_string(), lookup.clone());
         }
         Some(context)
     }
 
-    /// The HTML of an item of a list.
-    pub fn markup(&self, list: &SlotId, item: &ArmId) -> Option<&Markup> {
-        let listed = self.0.iter().find(|listed| listed.list == *list)?;
-        listed.items.markups.iter().find(|(id, _)| id == item).map(|(_, markup)| &**markup)
+    /// The HTML of the items that a decision shows, by position of the slot.
+    pub fn shown(&self, snapshot: &Snapshot, decision: &Decision) -> Vec<(usize, Rc<Markup>)> {
+        let markup = |choice: &Choice| {
+            let list = &snapshot.slots.get(choice.slot)?.list.as_ref()?.list;
+            let listed = self.0.iter().find(|listed| listed.list == list.id)?;
+            let item = listed.catalogue.find(choice.action_shown()?.as_str())?;
+            let markup = MEMORY.with_borrow_mut(|memory| memory.markup(list, &listed.catalogue, item))?;
+            Some((choice.slot, markup))
+        };
+        // Most pages have no list.
+        if self.0.is_empty() { Vec::new() } else { decision.choices.iter().filter_map(markup).collect() }
     }
 }
 
@@ -120,7 +124,7 @@ struct Memory {
     /// By index and field.
     popular: Vec<((String, String), Rc<Popular>)>,
     /// By list and look-up.
-    found: Kept<(SlotId, Lookup), Rc<Shown>>,
+    found: Kept<(SlotId, Lookup), Option<Arc<Assortment>>>,
 }
 
 thread_local! {
@@ -148,35 +152,33 @@ impl Memory {
         }
     }
 
-    /// The candidates of a list with their HTML: a function of list, index and look-up, but for a vector of the visitor's own.
+    /// The candidates of a list: a function of list, index and look-up, but for a vector of the visitor's own. Kept is what many
+    /// share: what somebody has seen is looked up for them alone, and nothing of it stays here.
     fn found(
         &mut self,
         slot: &Slot,
-        list: &List,
         catalogue: &Catalogue,
         interest: Interest<'_>,
-    ) -> Rc<Shown> {
+    ) -> Option<Arc<Assortment>> {
+        let list = &slot.list.as_ref()?.list;
         let lookup = interest.lookup;
-        let seen: Vec<u8> = lookup.seen.iter().flat_map(|(item, _)| item.to_le_bytes()).collect();
         let own = lookup.own.map(u32::to_le_bytes);
-        let parts = [list.id.as_str().as_bytes(), own.as_ref().map_or(&[][..], |own| own), &seen];
+        let parts = [list.id.as_str().as_bytes(), own.as_ref().map_or(&[][..], |own| own)];
         let place = hash(Purpose::Content, &parts);
-        let is_shared = interest.declared.is_none();
+        let is_shared = interest.declared.is_none() && lookup.seen.is_empty();
         let is_same = |(id, own): &(SlotId, Lookup)| is_shared && *id == list.id && own == lookup;
         if let Some(known) = self.found.get(place, is_same) {
             return known;
         }
         let popular = self.popular(list, catalogue);
-        let found = candidates(list, catalogue, popular.as_deref(), interest).into_iter();
-        let items = found.filter_map(|found| Some((found.action, self.markup(list, catalogue, found.item)?)));
-        let (actions, markups): (Vec<_>, Vec<_>) = items.unzip();
+        let mut found = candidates(list, catalogue, popular.as_deref(), interest);
+        found.retain(|found| self.markup(list, catalogue, found.item).is_some());
+        let actions: Vec<Action> = found.into_iter().map(|found| found.action).collect();
         let assortment = slot.assortment(&actions).filter(|_| !actions.is_empty()).map(Arc::new);
-        let ids = actions.into_iter().map(|action| action.id);
-        let items = Rc::new(Shown { assortment, markups: ids.zip(markups).collect() });
         if is_shared {
-            self.found.put(place, (list.id.clone(), lookup.clone()), items.clone());
+            self.found.put(place, (list.id.clone(), lookup.clone()), assortment.clone());
         }
-        items
+        assortment
     }
 
     fn popular(&mut self, list: &List, catalogue: &Catalogue) -> Option<Rc<Popular>> {
@@ -199,7 +201,9 @@ impl Memory {
         let fields = edgeloom::json::parse(catalogue.fields(item)?.as_bytes()).ok();
         let fields = fields.as_ref().and_then(Value::as_object);
         let markup = fields.and_then(|fields| list.markup(fields)).map(Rc::new);
-        self.markups.put(place, (list.id.clone(), item), markup.clone());
+        if markup.as_ref().is_none_or(|markup| markup.n_bytes() <= KEPT_BYTES) {
+            self.markups.put(place, (list.id.clone(), item), markup.clone());
+        }
         markup
     }
 }

@@ -34,8 +34,8 @@ impl<K, V: Clone> Kept<K, V> {
     }
 
     fn group(&mut self, hash: u64) -> Option<&mut Vec<(K, V)>> {
-        let n = self.groups.len() as u64;
-        self.groups.get_mut((hash % n.max(1)) as usize)
+        let place = hash.checked_rem(self.groups.len() as u64)?;
+        self.groups.get_mut(place as usize)
     }
 }
 

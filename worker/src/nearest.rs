@@ -108,7 +108,9 @@ async fn of_vector(request: &Request, env: &Env, context: &Context) -> Result<Re
     let embedding = embedding_of(vector).map_err(|error| bad("vector", &error))?;
     let name = text(&body, "index").ok_or_else(|| bad("index", "is missing"))?;
     let (catalogue, version) = found(env, context, name).await?;
-    let query = catalogue.query(text(&body, "model"), &embedding);
+    let model = text(&body, "model")
+        .ok_or_else(|| bad("model", "is missing: vectors of two models don't compare"))?;
+    let query = catalogue.query(Some(model), &embedding);
     let query = query.map_err(|error| bad("vector", &error.to_string()))?;
     Ok(told(&catalogue, (name, &version), &query, &Wish { k, filter, except: None }))
 }

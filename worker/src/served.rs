@@ -15,6 +15,7 @@ use edgeloom::seed::{Purpose, Seed, hash};
 use edgeloom::snapshot::wire::Mode;
 use edgeloom::snapshot::{Slot, Snapshot};
 use serde_json::Value;
+use std::rc::Rc;
 
 /// What is random and timed about a request.
 #[derive(Debug, Clone, Copy)]
@@ -112,6 +113,7 @@ impl<'s> Source<'s> {
         let items = Items::of(self.shelves, self.snapshot, context, key);
         let with_items = items.into_context(context);
         let decision = decide(self.snapshot, with_items.as_ref().unwrap_or(context), &seed);
+        let items = items.shown(self.snapshot, &decision);
         Served { source: self, seed, is_watched, decision, items }
     }
 }
@@ -123,7 +125,8 @@ pub struct Served<'s> {
     /// Whether somebody may see it who counts: no crawler, nothing fetched ahead.
     is_watched: bool,
     decision: Decision,
-    items: Items,
+    /// The HTML of the items that lists show, by position of the slot.
+    items: Vec<(usize, Rc<Markup>)>,
 }
 
 impl<'s> Served<'s> {
@@ -172,7 +175,7 @@ impl<'s> Served<'s> {
 
     /// The HTML of a choice before its links carry a receipt.
     fn markup<'m>(&'m self, slot: &'m Slot, choice: &Choice) -> Option<&'m Markup> {
-        let item = slot.list.as_ref().and_then(|own| self.items.markup(&own.list.id, choice.action_shown()?));
+        let item = self.items.iter().find(|(slot, _)| *slot == choice.slot).map(|(_, markup)| &**markup);
         item.or_else(|| slot.arms.get(choice.arm?)?.markup.as_deref())
     }
 

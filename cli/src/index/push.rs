@@ -5,7 +5,7 @@ use super::build::{Origin, options};
 use super::gather::{Gathered, gather};
 use super::pieces::{self, Piece};
 use super::read::{lines, text};
-use super::site::{self, Live, checked_name};
+use super::site::{self, Live, Wanted, checked_name};
 use super::{Said, progress};
 use crate::Site;
 use crate::problem::Stop;
@@ -143,7 +143,8 @@ impl Push {
             return Ok(Said { json: told, text: format!("{what}\ndry run: nothing was sent") });
         }
         let hashes: Vec<String> = pieces.into_iter().map(|piece| piece.hash).collect();
-        let answer = remote.put_index(name, &hashes, self.message.as_deref(), teller(json))?;
+        let wanted = Wanted { pieces: &hashes, before: None, message: self.message.as_deref() };
+        let answer = remote.put_index(name, &wanted, teller(json))?;
         let text = format!("{what}\n{}", in_use("in use", name, &answer));
         Ok(Said { json: json!({ "ok": true, "pieces": listed, "index": answer }), text })
     }
@@ -235,7 +236,10 @@ impl Delta {
         hashes.retain(|hash| *hash != piece.hash);
         hashes.push(piece.hash.clone());
         send(&remote, &[piece], false, &progress(json))?;
-        let answer = remote.put_index(name, &hashes, self.message.as_deref(), teller(json))?;
+        // Somebody else's changes since then are not among these pieces.
+        let before = Some(live.version.as_str());
+        let wanted = Wanted { pieces: &hashes, before, message: self.message.as_deref() };
+        let answer = remote.put_index(name, &wanted, teller(json))?;
         let text = format!("{}{what}\n{}{more}", gathered.bill.text(), in_use("in use", name, &answer));
         Ok(Said {
             json: json!({ "ok": true, "piece": told, "bill": gathered.bill.json(), "index": answer, "hint": hint }),

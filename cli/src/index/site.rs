@@ -14,6 +14,17 @@ use ureq::http::{Method, StatusCode};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A piece as the site tells of it.
+/// What an index is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'w> {
+    /// Its pieces, later ones over earlier ones.
+    pub pieces: &'w [String],
+    /// The version that they were put together from, if it has to be in use still.
+    pub before: Option<&'w str>,
+    /// In the words of whoever does it.
+    pub message: Option<&'w str>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Piece {
     /// SHA-256 of its bytes, hexadecimal.
@@ -95,14 +106,13 @@ impl Remote {
     ///
     /// # Errors
     /// No connection or a refusal.
-    pub fn put_index(
-        &self,
-        name: &str,
-        pieces: &[String],
-        message: Option<&str>,
-        wait: impl Fn(&str),
-    ) -> Result<Value, Stop> {
-        let body = with_message(json!({ "pieces": pieces }), message);
+    pub fn put_index(&self, name: &str, wanted: &Wanted<'_>, wait: impl Fn(&str)) -> Result<Value, Stop> {
+        let Wanted { pieces, before, message } = *wanted;
+        let body = match before {
+            Some(before) => json!({ "pieces": pieces, "before": before }),
+            None => json!({ "pieces": pieces }),
+        };
+        let body = with_message(body, message);
         let mut left = PATIENCE;
         loop {
             let mut answer = self.send(Method::PUT, &format!("indexes/{name}"), Payload::Json(&body), &[])?;

@@ -243,7 +243,11 @@ fn pieces_are_sent_once_and_changes_go_on_top() {
     assert!(ran.json()["hint"].as_str().unwrap().contains("build the index anew"), "{ran:?}");
     // Said again, the same changes are named once.
     assert_eq!(of_site(&folder, &site, "delta next --upsert new.jsonl --dimensions 64 --delete mug").code, 0);
-    assert_eq!(site.sent().pop().unwrap().body, json!({ "pieces": [hash, delta["hash"]] }));
+    let body = site.sent().pop().unwrap().body;
+    assert_eq!(body["pieces"], json!([hash, delta["hash"]]));
+    // What somebody else puts in use meanwhile is not overwritten.
+    let live = of_site(&folder, &site, "list --json").json();
+    assert_eq!(body["before"], live["indexes"][0]["version"]);
     let ran = of_site(&folder, &site, "delta next --upsert new.jsonl --dimensions 32");
     assert!(
         ran.code == 2 && unwrapped(&ran.err).contains("'hashing-64', this would be 'hashing-32'"),

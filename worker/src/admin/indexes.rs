@@ -18,7 +18,7 @@ use edgeloom::index::{Catalogue, Index};
 use form_urlencoded::Serializer;
 
 /// What may be said of an index.
-const PUT: [(&str, Kind); 2] = [("pieces", Kind::Names), ("message", Kind::Text)];
+const PUT: [(&str, Kind); 3] = [("pieces", Kind::Names), ("message", Kind::Text), ("before", Kind::Text)];
 /// And of going back to what it was.
 const ROLLBACK: [(&str, Kind); 2] = [("version", Kind::Text), ("message", Kind::Text)];
 
@@ -159,7 +159,9 @@ async fn switch(
 ) -> Result<Response, Problem> {
     let message: String = text(body, "message").unwrap_or_default().chars().take(500).collect();
     let mut path = Serializer::new(format!("/indexes/{what}?"));
-    let path = path.append_pair("name", name).append_pair("message", &message).finish();
+    let before = text(body, "before").unwrap_or_default();
+    let path = path.append_pair("name", name).append_pair("message", &message).append_pair("before", before);
+    let path = path.finish();
     let site = &settings(env).site;
     root_call::post(env, site, &path, &[("x-who", who)], manifest.as_bytes()).await.map_err(unreachable_root)
 }

@@ -32,6 +32,9 @@ const LOAD_LIMIT: Duration = Duration::from_secs(2);
 const PIECE_LIMIT: Duration = Duration::from_secs(10);
 /// A load that has not ended after this time never will: the runtime ends what goes on 30 s after a response.
 const LOAD_LIMIT_MILLIS: u64 = 30_000;
+/// An index that KV has not confirmed for so long is stale: what it knows of stock and dates may be wrong, so the arms of its slots
+/// stand in.
+const STALE_MILLIS: u64 = 3_600_000;
 /// How long a request waits for a load that another one began.
 const WAIT_MILLIS: u64 = 5_000;
 
@@ -53,6 +56,8 @@ struct Memory {
     wanted: Vec<String>,
     /// When KV answered last, or failed last.
     asked_millis: Option<u64>,
+    /// When it last said what the indexes consist of.
+    told_millis: Option<u64>,
     /// When the load that is under way began.
     loading_since: Option<u64>,
     /// Whether the last load went wrong: then a data centre may hold the wrong thing.
@@ -83,6 +88,10 @@ impl Memory {
         self.loading_since.is_some_and(|since| now.saturating_sub(since) < LOAD_LIMIT_MILLIS)
     }
 
+    fn is_stale(&self, now: u64) -> bool {
+        self.told_millis.is_none_or(|told| now.saturating_sub(told) >= STALE_MILLIS)
+    }
+
     fn is_old(&self, fresh_millis: u64, now: u64) -> bool {
         self.asked_millis.is_none_or(|asked| now.saturating_sub(asked) >= fresh_millis)
     }
@@ -95,8 +104,14 @@ impl Memory {
                 self.log_once("older", "", "its number is lower than the one in use");
             }
             Ok(read) => {
+                let n_loaded = self.loaded.len();
                 self.loaded.retain(|loaded| read.indexes.iter().any(|index| index.name == loaded.name));
+                if self.loaded.len() < n_loaded {
+                    // What was made of it holds it.
+                    crate::items::forget();
+                }
                 self.manifests = Some(read);
+                self.told_millis = self.asked_millis;
                 // What goes wrong again is news again.
                 self.logged.retain(|(_, of)| !of.is_empty());
             }
@@ -118,6 +133,7 @@ impl Memory {
         let Manifest { name, version, .. } = index;
         self.logged.retain(|(_, of)| *of != name);
         self.loaded.retain(|loaded| loaded.name != name);
+        crate::items::forget();
         self.loaded.push(Loaded { name, version, hashes, catalogue: Rc::new(catalogue) });
     }
 
@@ -173,9 +189,13 @@ fn uses_any(snapshot: Option<&Snapshot>) -> bool {
     snapshot.is_some_and(|snapshot| !snapshot.indexes.is_empty())
 }
 
-/// The index of a name, as it is here; nothing where there is none or it could never be read.
+/// The index of a name, as it is here; nothing where there is none, it could never be read, or it is stale.
 pub fn current(name: &str) -> Option<Rc<Catalogue>> {
-    MEMORY.with_borrow(|memory| memory.loaded(name).map(|loaded| Rc::clone(&loaded.catalogue)))
+    let now = now_millis();
+    MEMORY.with_borrow(|memory| {
+        let loaded = memory.loaded(name).filter(|_| !memory.is_stale(now));
+        loaded.map(|loaded| Rc::clone(&loaded.catalogue))
+    })
 }
 
 /// Names and versions of what is here, as JSON.

@@ -37,6 +37,8 @@ pub struct Change<'c> {
     pub who: &'c str,
     /// In the words of whoever did it.
     pub message: &'c str,
+    /// The version that it was made from, where that has to be the one in use; empty for any.
+    pub before: &'c str,
 }
 
 /// A row as it is told.
@@ -96,7 +98,7 @@ impl Store<'_> {
     }
 
     fn add_change(&self, change: &Change, manifest: Option<(&str, &str)>, now_millis: u64) -> Result<()> {
-        let Change { what, name, who, message } = *change;
+        let Change { what, name, who, message, .. } = *change;
         let (version, json) = manifest.map_or((JsValue::NULL, JsValue::NULL), |(v, j)| (v.into(), j.into()));
         let statements = Statements::default();
         statements.add(
@@ -127,7 +129,15 @@ pub fn put(tables: &Store, change: &Change, text: &str, now_millis: u64) -> Resu
     }
     budget::check(change.name, manifest.bytes, others.map(|other| other.bytes).sum())?;
     let current = tables.current(change.name).map_err(failed)?;
-    if current.is_none_or(|row| row.text(0).as_deref() != Some(manifest.version.as_str())) {
+    let version = current.and_then(|row| row.text(0)).unwrap_or_default();
+    if version != manifest.version && !change.before.is_empty() && version != change.before {
+        let detail = format!(
+            "'{}' was changed since: it is '{version}' now, not '{}'; hint: make the change again from what it is now",
+            change.name, change.before
+        );
+        return Err(Problem::new(409, "Changed meanwhile", detail));
+    }
+    if version != manifest.version {
         tables.add_change(change, Some((&manifest.version, text)), now_millis).map_err(failed)?;
     }
     let current = tables.current(change.name).map_err(failed)?;

@@ -308,7 +308,8 @@ impl Inner {
     async fn switch_index(&self, request: &Request, body: &[u8], what: &str) -> Result<Response, Problem> {
         let name = request::query(request, "name").unwrap_or_default();
         let (who, message) = signature(request);
-        let change = Change { what, name: &name, who: &who, message: &message };
+        let before = request::query(request, "before").unwrap_or_default();
+        let change = Change { what, name: &name, who: &who, message: &message, before: &before };
         let tables = self.tables()?;
         let told = match what {
             "delete" => indexes::delete(&tables, &change, now_millis()).map(|()| None)?,

@@ -30,8 +30,8 @@ use std::time::Instant;
 const DIMENSION: usize = 384;
 const QUERIES: usize = 500;
 const K: usize = 10;
-/// Depths of a sketch that are tried, least first.
-const DEPTHS: [u32; 9] = [50, 100, 150, 200, 250, 300, 400, 600, 800];
+/// Depths of a sketch that are tried, least first, as `edgeloom index build` tries them.
+const DEPTHS: [u32; 7] = [100, 150, 200, 250, 300, 400, 800];
 const KINDS: [(Kind, &str); 3] = [(Kind::Flat, "flat"), (Kind::Sketch, "sketch"), (Kind::Graph, "graph")];
 /// What the data are made by.
 const SOURCES: [&str; 3] =
