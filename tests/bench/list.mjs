@@ -16,6 +16,9 @@ const TARGET_MILLIS = 0.3;
 const [ROUNDS, REQUESTS] = [9, 600];
 /** Articles that are viewed in turn. */
 const ARTICLES = 200;
+/** Readers who consented, of whom each has read a few articles before. */
+const [READERS, READ] = [100, 3];
+const CONSENT = "choice=statistics";
 const LIFE = { "cache-control": "max-age=3600" };
 
 const text = Array.from({ length: 150 }, (_, i) => `<section><h2>Section ${i}</h2><p>Some text of an article, with <a href="/p/${i}">links</a> and <b>marks</b>.</p></section>`).join("\n");
@@ -27,6 +30,7 @@ const next = { id: "next", goal: "read", list: { index: "articles", block: "teas
 const block = (id) => ({ id, template: '<a href="{{link}}">{{text}}</a>', fields: { link: { url: "/thanks" }, text: { text: "Some text" } } });
 const config = (slots) => ({
   site: "test",
+  privacy: { mode: "measured", consent: { cookie: "choice", measured: "statistics" } },
   goals: [{ id: "read", path: "/thanks" }],
   blocks: [block("one"), block("two"), { id: "teaser", template: '<a class="teaser" href="{{link}}">{{title}}</a>', fields: { link: { url: "/" }, title: { text: "" } } }],
   indexes: [{ id: "articles", path: "/items/{id}" }],
@@ -34,7 +38,7 @@ const config = (slots) => ({
 });
 
 const article = (i) => `/items/${String(i * 47).padStart(6, "0")}`;
-const PATHS = { "one article": () => article(1), [`${ARTICLES} articles in turn`]: (i) => article(i % ARTICLES) };
+const inTurn = (i) => article(i % ARTICLES);
 const [LIST, NONE] = ["ours", "without the list"];
 
 const origin = await startOrigin({ "*": html(PAGE, LIFE) });
@@ -45,16 +49,38 @@ const hash = createHash("sha256").update(PIECE).digest("hex");
 const stored = await workers[LIST].fetch(`/_edgeloom/admin/pieces/${hash}`, { method: "PUT", headers: { authorization: `Bearer ${ADMIN_TOKEN}` }, body: PIECE });
 if (!stored.ok) throw new Error(await stored.text());
 await workers[LIST].must("PUT", "indexes/articles", { pieces: [hash] });
-const look = async (worker, path) => (await worker.fetch(path, { headers: BROWSER })).text();
+const look = async (worker, path, cookie) => {
+  const answer = await worker.fetch(path, { headers: cookie ? { ...BROWSER, cookie } : BROWSER });
+  return { page: await answer.text(), cookie: answer.headers.getSetCookie().map((line) => line.split(";")[0]) };
+};
 const shown = (page) => [...page.matchAll(/class="teaser"/g)].length;
 for (const path of Array.from({ length: ARTICLES }, (_, i) => article(i))) {
-  await until(() => look(workers[LIST], path), (page) => shown(page) === LENGTH);
-  await until(() => look(workers[NONE], path), (page) => shown(page) === 0 && decisionsOf(page)?.slots.hero);
+  await until(() => look(workers[LIST], path), ({ page }) => shown(page) === LENGTH);
+  await until(() => look(workers[NONE], path), ({ page }) => shown(page) === 0 && decisionsOf(page)?.slots.hero);
 }
 
+/** What a reader's browser holds after some articles; the same secrets sign it for both. */
+async function readerOf(n) {
+  let cookie = CONSENT;
+  for (let at = 0; at < READ; at++) {
+    const { cookie: own } = await look(workers[LIST], article((7 * n + 31 * at) % ARTICLES), cookie);
+    if (own.length > 0) cookie = [CONSENT, ...own].join("; ");
+  }
+  if (cookie === CONSENT) throw new Error("a reader who consented has no cookie");
+  return cookie;
+}
+const readers = [];
+for (let n = 0; n < READERS; n++) readers.push(await readerOf(n));
+
+const VIEWS = {
+  "one article": { path: () => article(1) },
+  [`${ARTICLES} articles in turn`]: { path: inTurn },
+  [`${ARTICLES} articles in turn for ${READERS} readers who consented, each looked up for itself`]: { path: inTurn, cookie: (i) => readers[i % READERS] },
+};
+
 const rows = [];
-for (const [what, path] of Object.entries(PATHS)) {
-  const { cpu } = await takeTurns(workers, { rounds: ROUNDS, requests: REQUESTS, connections: 8, path, own: [LIST, NONE] });
+for (const [what, views] of Object.entries(VIEWS)) {
+  const { cpu } = await takeTurns(workers, { rounds: ROUNDS, requests: REQUESTS, connections: 8, ...views, own: [LIST, NONE] });
   const added = median(cpu[LIST].map((micros, round) => micros - cpu[NONE][round])) / 1e3;
   rows.push(
     row(`${what}: CPU per view`, "µs", cpu),

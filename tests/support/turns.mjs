@@ -11,16 +11,17 @@ const BEHIND_MILLIS = 1_400;
  * CPU per view (µs, of the runtime's process), requests per second and latencies (ms), by contestant, one figure per round.
  *
  * @param {Record<string, object>} workers
- * @param {{ rounds: number, requests: number, connections: number, path: (i: number) => string, own?: string[] }} options  `path` of each
- *   request; `own` are the contestants that are ours
+ * @param {{ rounds: number, requests: number, connections: number, path: (i: number) => string, cookie?: (i: number) => string, own?: string[] }} options
+ *   `path` and `cookie` of each request; `own` are the contestants that are ours
  */
-export async function takeTurns(workers, { rounds, requests, connections, path, own = ["ours"] }) {
+export async function takeTurns(workers, { rounds, requests, connections, path, cookie, own = ["ours"] }) {
   const figures = { cpu: {}, rate: {}, p50: {}, p99: {} };
+  const request = (i) => ({ path: path(i), headers: cookie ? { ...BROWSER, cookie: cookie(i) } : BROWSER });
   // The first round only warms up.
   for (let round = -1; round < rounds; round++) {
     for (const [name, worker] of Object.entries(workers)) {
       const before = worker.cpuMillis();
-      const result = await load({ url: worker.url, requests, connections, request: (i) => ({ path: path(i), headers: BROWSER }) });
+      const result = await load({ url: worker.url, requests, connections, request });
       if (result.errors > 0 || result.statuses[200] !== result.requests) throw new Error(`${name}: ${JSON.stringify(result.statuses)}, ${result.errors} errors`);
       await new Promise((done) => setTimeout(done, own.includes(name) ? BEHIND_MILLIS : 0));
       if (round < 0) continue;
