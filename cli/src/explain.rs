@@ -6,16 +6,17 @@ use crate::replay::read;
 use edgeloom::context::Context;
 use edgeloom::explain::{Story, explain};
 use edgeloom::id::DecisionId;
+use edgeloom::retrieval::{again, lookup, own_item};
 use edgeloom::saturation::SeenKey;
-use edgeloom::snapshot::Snapshot;
+use edgeloom::snapshot::{ListPlace, Snapshot};
 use edgeloom::wire::Visit;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a visit can tell, beside what was seen.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "path",
     "query",
     "referrer",
@@ -25,6 +26,7 @@ const FIELDS: [&str; 11] = [
     "time_millis",
     "attributes",
     "actions",
+    "trail",
     "visitor",
     "decision",
 ];
@@ -37,11 +39,12 @@ pub struct Explained {
     snapshot: Snapshot,
 }
 
-/// Explains a visit, given as JSON, from the snapshot in a file; only one slot where it is named.
+/// Explains a visit, given as JSON, from the snapshot in a file; only one slot where it is named. Lists look into the index of these
+/// pieces.
 ///
 /// # Errors
-/// A file that is no snapshot, a visit that is none, a slot that is not on that page.
-pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, Stop> {
+/// A file that is no snapshot or no piece, a visit that is none, a slot that is not on that page.
+pub fn run(file: &Path, visit: &str, slot: Option<&str>, index: &[PathBuf]) -> Result<Explained, Stop> {
     let snapshot = read(file)?;
     let help =
         r#"write it as in {"path":"/","device":"phone","attributes":{"plan":"pro"},"seen":{"gift-map":2}}"#;
@@ -77,7 +80,19 @@ pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, St
     for (name, times) in &seen {
         see(&snapshot, &mut context, name, *times)?;
     }
+    if !index.is_empty() {
+        look_up(&snapshot, &mut context, index)?;
+    }
     let mut stories = explain(&snapshot, &context, &seed);
+    for story in &mut stories {
+        let own = snapshot.slots.iter().find(|slot| slot.id.as_str() == story.slot);
+        let list = own.and_then(|slot| slot.list.as_ref()).map(|own| own.list.id.as_str());
+        if list.is_some_and(|list| !context.actions.contains_key(list)) {
+            story
+                .steps
+                .push("what its index would bring is not known here: give the pieces with --index".into());
+        }
+    }
     if let Some(name) = slot {
         let on_page: Vec<String> = stories.iter().map(|story| story.slot.clone()).collect();
         stories.retain(|story| story.slot == name);
@@ -87,6 +102,24 @@ pub fn run(file: &Path, visit: &str, slot: Option<&str>) -> Result<Explained, St
         }
     }
     Ok(Explained { stories, snapshot })
+}
+
+/// Looks up what the lists of the page may show, in the index of these pieces.
+fn look_up(snapshot: &Snapshot, context: &mut Context, files: &[PathBuf]) -> Result<(), Stop> {
+    let catalogue = crate::index::catalogue(files)?;
+    let on_page = snapshot.slots_on(&context.path).filter_map(|(_, slot)| slot.list.as_ref());
+    // What the visit brings itself goes before.
+    let is_open = |own: &&ListPlace| own.place == 0 && !context.actions.contains_key(own.list.id.as_str());
+    let lists: Vec<_> = on_page.filter(is_open).map(|own| own.list.clone()).collect();
+    for list in &lists {
+        let own = own_item(snapshot, &list.index, &catalogue, &context.path);
+        let lookup = lookup(&catalogue, own, context);
+        let actions =
+            again(list, &catalogue, &lookup, None).map_err(|error| Stop::new(error.to_string(), ""))?;
+        context.actions.insert(list.id.to_string(), actions);
+        context.lookups.insert(list.id.to_string(), lookup);
+    }
+    Ok(())
 }
 
 /// Counts that the visitor has seen a block, or had a slot filled, so often by now.

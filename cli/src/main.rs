@@ -127,6 +127,9 @@ enum Command {
         /// Only this slot
         #[arg(long)]
         slot: Option<String>,
+        /// The pieces of the index that its lists look into, in their order
+        #[arg(long, value_name = "FILE", num_args = 1)]
+        index: Vec<PathBuf>,
         /// The visit as JSON, as in {"path":"/","device":"phone"}
         visit: String,
     },
@@ -314,8 +317,8 @@ fn run(command: &Command, json: bool) -> Result<ExitCode, Stop> {
             let replayed = replay::replay(snapshot, keys_env, brought, receipt)?;
             show(&replayed.json(), json, |_| replayed.text());
         }
-        Command::Explain { snapshot, slot, visit } => {
-            let explained = explain::run(snapshot, visit, slot.as_deref())?;
+        Command::Explain { snapshot, slot, index, visit } => {
+            let explained = explain::run(snapshot, visit, slot.as_deref(), index)?;
             show(&explained.json(), json, |_| explained.text());
         }
         Command::Evaluate(asked) => {

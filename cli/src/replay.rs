@@ -47,8 +47,13 @@ pub fn replay(snapshot: &Path, keys_env: &str, brought: Brought<'_>, token: &str
         let stop = differs(format_args!("the receipt does not fit: {error}"));
         // Links carry neither whose they are nor what is known of a visit.
         let may_be_link = receipt.unit.is_none() && !receipt.flags.shared() && stop.help.is_none();
-        let help =
-            may_be_link.then(|| "if it is from a link, use the page's own receipt of the slot".to_string());
+        let is_listed = receipt.basis.lookup.is_some() && brought.index.is_empty();
+        let help = if is_listed {
+            let help = "it is a place of a list: give the index that was in use, with --index for each of its pieces, in their order";
+            Some(help.to_string())
+        } else {
+            may_be_link.then(|| "if it is from a link, use the page's own receipt of the slot".to_string())
+        };
         Stop { help: help.or(stop.help), ..stop }
     })?;
     // A replay makes the choice again; what learning needs of it stands in the receipt.

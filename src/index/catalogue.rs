@@ -1,7 +1,7 @@
 //! Pieces as one: shards of a large index, and changes since it was built. How one piece is searched is another file's business.
 
 use super::bits::Bits;
-use super::filter::Filter;
+use super::filter::{Filter, Missing, Test};
 use super::piece::Index;
 use super::query::{Query, QueryError};
 use super::search;
@@ -295,11 +295,15 @@ impl Catalogue {
         Ok(Query::new(embedding, self.pieces().map(Index::kind)))
     }
 
-    /// The items that a filter lets through, to be used for many queries.
+    /// The items that a filter lets through, to be used for many queries. Where no piece has a column of a field, nothing
+    /// passes a test of it, unless what is missing does by the test's own words: what was to be left out may be among them.
     #[must_use]
     pub fn allow(&self, filter: &Filter) -> Allowed {
+        let is_unknown = |test: &Test| !self.has_column(&test.field) && test.missing != Some(Missing::Passes);
+        let is_asked = !filter.tests.iter().any(is_unknown);
         let allowed = self.pieces.iter().map(|piece| {
-            let mut allowed = filter.allowed(&piece.index);
+            let n_items = piece.index.len();
+            let mut allowed = if is_asked { filter.allowed(&piece.index) } else { Bits::none(n_items) };
             if let Some(visible) = &piece.visible {
                 allowed.intersect(visible);
             }

@@ -31,7 +31,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
-    /// The field; one without a column is missing throughout.
+    /// The field; in a piece without a column of it, it is missing throughout.
     pub field: String,
     /// One of these is the item's value, or among its values: texts, numbers, truth values.
     #[serde(default, skip_serializing_if = "Option::is_none")]

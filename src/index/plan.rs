@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Which fields filters can ask for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Columns {
-    /// All that fit: texts and lists of texts of at most 4,096 different words, or numbers and truth values. A mixed field does
-    /// not.
+    /// All that fit: texts and lists of texts of at most 4,096 different words, or numbers and truth values. Of a mixed field what
+    /// most items have counts, texts where it is a draw; an item with something else lacks it.
     #[default]
     Fitting,
     /// Some, each of which has to fit.
@@ -20,38 +20,46 @@ pub enum Columns {
 /// What is known of a field after having seen some items.
 #[derive(Debug, Default)]
 struct Seen<'i> {
-    numbers: bool,
+    /// Items with a number or a truth value.
+    n_numbers: usize,
+    /// Items with a text or a list.
+    n_texts: usize,
     words: BTreeSet<&'i str>,
-    /// Whether a list or text was there.
-    texts: bool,
 }
 
 impl<'i> Seen<'i> {
-    /// Looks at one more value. Says what keeps the field from being a column.
+    /// Looks at one more value. Says what is wrong with the field, if it is to be a column of all of them.
     fn add(&mut self, value: &'i Value) -> Result<(), &'static str> {
         match value {
             Value::Null => {}
-            Value::Bool(_) | Value::Number(_) => self.numbers = true,
+            Value::Bool(_) | Value::Number(_) => self.n_numbers += 1,
             Value::String(word) => {
-                self.texts = true;
+                self.n_texts += 1;
                 self.words.insert(word);
             }
             Value::Array(list) => {
-                self.texts |= !list.is_empty();
-                for value in list {
-                    let Value::String(word) = value else {
-                        return Err("it is a list of something else than texts");
-                    };
-                    self.words.insert(word);
+                self.n_texts += usize::from(!list.is_empty());
+                self.words.extend(list.iter().filter_map(Value::as_str));
+                if list.iter().any(|value| !value.is_string()) {
+                    return Err("it is a list of something else than texts");
                 }
             }
             Value::Object(_) => return Err("it is an object"),
         }
-        match (self.numbers && self.texts, self.words.len() > MAX_WORDS) {
+        match (self.n_numbers > 0 && self.n_texts > 0, self.words.len() > MAX_WORDS) {
             (true, _) => Err("it is of another type than before"),
             (_, true) => Err("it is one word too many"),
             _ => Ok(()),
         }
+    }
+
+    const fn is_number(&self) -> bool {
+        self.n_numbers > self.n_texts
+    }
+
+    /// Whether a column of what most items have is one.
+    fn fits(&self) -> bool {
+        self.is_number() || (self.n_texts > 0 && self.words.len() <= MAX_WORDS)
     }
 }
 
@@ -62,29 +70,29 @@ pub(super) struct Plan(Vec<(String, bool)>);
 impl Plan {
     /// Decides by all items, so that the pieces of one index agree.
     pub(super) fn new(items: &[Item], wanted: &Columns) -> Result<Self, BuildError> {
-        let mut seen: BTreeMap<&str, Option<Seen<'_>>> = BTreeMap::new();
+        let mut seen: BTreeMap<&str, Seen<'_>> = BTreeMap::new();
         if let Columns::Named(names) = wanted {
-            seen.extend(names.iter().map(|name| (name.as_str(), Some(Seen::default()))));
+            seen.extend(names.iter().map(|name| (name.as_str(), Seen::default())));
         }
         for item in items {
             for (field, value) in &item.fields {
                 let place = match wanted {
-                    Columns::Fitting => seen.entry(field).or_insert_with(|| Some(Seen::default())),
+                    Columns::Fitting => seen.entry(field).or_default(),
                     Columns::Named(_) => match seen.get_mut(field.as_str()) {
                         Some(place) => place,
                         None => continue,
                     },
                 };
-                let Some(Err(fault)) = place.as_mut().map(|seen| seen.add(value)) else { continue };
-                if *wanted != Columns::Fitting {
+                let added = place.add(value);
+                if let Err(fault) = added
+                    && *wanted != Columns::Fitting
+                {
                     return Err(BuildError::Column { field: field.clone(), id: item.id.clone(), fault });
                 }
-                *place = None;
             }
         }
-        let fitting = seen.into_iter().filter_map(|(field, seen)| Some((field, seen?)));
-        let fitting = fitting.filter(|(_, seen)| seen.numbers || seen.texts);
-        let columns: Vec<_> = fitting.map(|(field, seen)| (field.to_owned(), seen.numbers)).collect();
+        let fitting = seen.into_iter().filter(|(_, seen)| seen.fits());
+        let columns: Vec<_> = fitting.map(|(field, seen)| (field.to_owned(), seen.is_number())).collect();
         if columns.len() > MAX_COLUMNS {
             return Err(BuildError::TooManyColumns { n_columns: columns.len() });
         }

@@ -121,7 +121,7 @@ pub(crate) fn unknown(word: &str, words: &[&str]) -> JsonError {
         [one, other] => format!("`{one}` or `{other}`"),
         _ => format!("one of `{}`", words.join("`, `")),
     };
-    JsonError::new(format!("unknown variant `{word}`, expected {expected}"))
+    JsonError::new(format!("unknown word `{word}`, expected {expected}"))
 }
 
 #[cold]
@@ -144,7 +144,7 @@ fn object<'v>(value: &'v Value, wanted: &str) -> Result<&'v Map<String, Value>, 
 
 /// Goes through the items of a list.
 fn each_item(value: &Value, take: &mut dyn FnMut(&Value) -> Result<(), JsonError>) -> Result<(), JsonError> {
-    let items = value.as_array().ok_or_else(|| refused(value, "a sequence"))?;
+    let items = value.as_array().ok_or_else(|| refused(value, "a list"))?;
     for (position, item) in items.iter().enumerate() {
         take(item).map_err(|error| error.below(&position.to_string()))?;
     }
@@ -156,7 +156,7 @@ fn each_pair(
     value: &Value,
     take: &mut dyn FnMut(&str, &Value) -> Result<(), JsonError>,
 ) -> Result<(), JsonError> {
-    for (name, value) in object(value, "a map")? {
+    for (name, value) in object(value, "an object")? {
         take(name, value).map_err(|error| error.below(name))?;
     }
     Ok(())
@@ -173,17 +173,22 @@ fn whole(value: &Value, most: u64, wanted: &str) -> Result<u64, JsonError> {
 }
 
 macro_rules! whole_numbers {
-    ($($of:ident)*) => {$(
+    ($($of:ident $wanted:literal)*) => {$(
         impl Shape for $of {
             fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
-                *self = whole(value, u64::from(Self::MAX), stringify!($of))? as Self;
+                *self = whole(value, u64::from(Self::MAX), $wanted)? as Self;
                 Ok(())
             }
         }
     )*};
 }
 
-whole_numbers! { u8 u16 u32 u64 }
+whole_numbers! {
+    u8 "a whole number from 0 to 255"
+    u16 "a whole number from 0 to 65,535"
+    u32 "a whole number from 0 to 4,294,967,295"
+    u64 "a whole number from 0 on"
+}
 
 macro_rules! alike {
     ($($of:ident $as:ident $wanted:literal)*) => {$(
@@ -196,7 +201,7 @@ macro_rules! alike {
     )*};
 }
 
-alike! { bool as_bool "a boolean" i64 as_i64 "i64" f64 as_f64 "f64" String as_str "a string" }
+alike! { bool as_bool "true or false" i64 as_i64 "a whole number" f64 as_f64 "a number" String as_str "a text" }
 
 impl Shape for Value {
     fn fill(&mut self, value: &Value) -> Result<(), JsonError> {
@@ -231,7 +236,7 @@ impl Shape for [f64; 2] {
         let n_items = items.len();
         *self = items.try_into().map_err(|_| match n_items.checked_sub(2) {
             Some(surplus) => JsonError::new(format!("{surplus} more in the list than expected")),
-            None => JsonError::new(format!("invalid length {n_items}, expected an array of length 2")),
+            None => JsonError::new(format!("invalid length {n_items}, expected a list of two")),
         })?;
         Ok(())
     }
@@ -324,11 +329,8 @@ mod tests {
     #[test]
     fn what_is_refused_is_said_in_words() {
         let said = |value: Value| super::super::shape::<Slot>(&value).unwrap_err().to_string();
-        assert_eq!(said(json!({ "rollout": "all" })), "expected f64, found text");
-        assert_eq!(
-            said(json!({ "arms": [{ "prior": [1] }] })),
-            "invalid length 1, expected an array of length 2"
-        );
+        assert_eq!(said(json!({ "rollout": "all" })), "expected a number, found text");
+        assert_eq!(said(json!({ "arms": [{ "prior": [1] }] })), "invalid length 1, expected a list of two");
         assert_eq!(said(json!({ "arms": [{ "prior": [1, 2, 3] }] })), "1 more in the list than expected");
         assert_eq!(said(json!({ "layer": {} })), "missing field `id`");
         assert_eq!(said(json!([])), "expected struct Slot, found list");

@@ -76,14 +76,16 @@ pub enum ReceiptError {
 impl fmt::Display for ReceiptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed => write!(f, "not a token"),
+            Self::Malformed => write!(f, "this is no receipt; hint: copy it whole"),
             Self::UnknownKey { kid } => {
                 write!(
                     f,
                     "token is signed with key {kid}; hint: keep a replaced key on the ring for some days"
                 )
             }
-            Self::Forged => write!(f, "token has a wrong signature"),
+            Self::Forged => {
+                write!(f, "its signature is wrong; hint: it was changed, or made with another key")
+            }
             Self::Format { found } => write!(f, "token has format {found}, this version reads {FORMAT}"),
         }
     }

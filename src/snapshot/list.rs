@@ -273,7 +273,7 @@ fn check(filter: &wire::ItemFilter) -> Result<(), &'static str> {
     ];
     if kinds.iter().filter(|is_given| **is_given).count() != 1 {
         return Err(
-            "a filter has exactly one of one_of, none_of, past, future, or min and max; hint: write two filters",
+            "a filter has exactly one of one_of, none_of, past, future, or min and max, and says what; hint: for two conditions write two filters",
         );
     }
     if [min, max].into_iter().flatten().any(|number| !number.is_finite()) {

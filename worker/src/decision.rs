@@ -8,7 +8,7 @@ use crate::bindings::{Settings, settings};
 use crate::fields::{Kind, faults};
 use crate::items::Shelves;
 use crate::json::{self, text};
-use crate::platform::{Env, Request, Response};
+use crate::platform::{self, Env, Request, Response};
 use crate::problem::Problem;
 use crate::served::{Source, push_told};
 use crate::visitor::{Address, query_of};
@@ -29,7 +29,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// No valid key, a body that is no visit, nothing published.
-pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
+pub async fn answer(request: Request, env: &Env, context: &platform::Context) -> Result<Response, Problem> {
     let settings = settings(env);
     login(&request, &settings.import).ok_or_else(|| unknown("IMPORT_KEYS", "Bearer realm=\"edgeloom\""))?;
     let body = request::read(&request, MAX_BODY_BYTES).await?;
@@ -38,6 +38,9 @@ pub async fn answer(request: Request, env: &Env) -> Result<Response, Problem> {
     let indexes = state.snapshot.as_deref().map_or(&[][..], |snapshot| &snapshot.indexes);
     if indexes.iter().any(|index| crate::indexes::current(&index.id).is_none()) {
         crate::indexes::load(env).await;
+    } else if !indexes.is_empty() {
+        let env = env.clone();
+        platform::wait_until(context, async move { crate::indexes::load(&env).await });
     }
     decided(&body, &settings, state.snapshot.as_deref())
 }

@@ -207,7 +207,7 @@ async fn route(request: Request, env: &Env, ctx: &Context) -> Result<Response, P
     {
         ("collect", _) => Box::pin(async move { Ok(collect::answer(request, env, ctx).await) }),
         ("nearest", _) => Box::pin(nearest::answer(request, env, ctx)),
-        ("decide", Method::Post) => Box::pin(decision::answer(request, env)),
+        ("decide", Method::Post) => Box::pin(decision::answer(request, env, ctx)),
         ("status", Method::Get) => Box::pin(status::answer(request, env)),
         ("health", Method::Get) => Box::pin(async move { Ok(health::answer(env).await) }),
         ("decide", _) => return Err(Problem::method("POST")),

@@ -26,19 +26,20 @@ pub fn unknown<'n>(names: impl Iterator<Item = &'n str>, known: &BTreeSet<&str>)
     Some(format!("no item has {} as a field to filter by{help}", names.join(", ")))
 }
 
-/// Fields that can't be filtered by, for they have a text in one item and a number in another.
+/// Fields that have a text in one item and a number in another.
 fn mixed(items: &[Item]) -> Vec<String> {
-    let mut seen: BTreeMap<&str, [Option<&str>; 2]> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, [Vec<&str>; 2]> = BTreeMap::new();
     for Item { id, fields, .. } in items {
         for (name, kind) in kinds(fields) {
-            let [text, number] = seen.entry(name).or_default();
-            let first = if kind == Kind::Text { text } else { number };
-            first.get_or_insert(id);
+            let [texts, numbers] = seen.entry(name).or_default();
+            if kind == Kind::Text { texts } else { numbers }.push(id);
         }
     }
-    let told = seen.iter().filter_map(|(name, [text, number])| {
-        let (text, number) = ((*text)?, (*number)?);
-        Some(format!("field `{name}` can't be filtered by: item `{text}` has a text there, item `{number}` a number or a truth value"))
+    let told = seen.iter().filter_map(|(name, [texts, numbers])| {
+        let is_number = numbers.len() > texts.len();
+        let (few, what) = if is_number { (texts, "a text") } else { (numbers, "a number or a truth value") };
+        let (first, usual) = (few.first()?, if is_number { "numbers" } else { "texts" });
+        Some(format!("field `{name}` has {usual}, but {what} in {} of the items, such as `{first}`: filters take it for missing there", few.len()))
     });
     told.take(MOST_MIXED).collect()
 }
@@ -102,7 +103,10 @@ mod tests {
         let told = of_items(&items, &["prize".into()]);
         assert_eq!(told.len(), 3, "{told:?}");
         assert_eq!(told[0], "no item has `prize` as a field to filter by; did you mean `price`?");
-        assert!(told[1].contains("`price`") && told[1].contains("`b` has a text") && told[1].contains("`a`"));
+        assert!(
+            told[1].contains("field `price` has texts") && told[1].contains("1 of the items, such as `a`"),
+            "{told:?}"
+        );
         assert!(told[2].contains("2 items") && told[2].contains("`tea/green`"), "{told:?}");
     }
 }

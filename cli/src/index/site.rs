@@ -1,6 +1,6 @@
 //! The admin API's part on indexes: pieces by the hash of their bytes, and which of them an index is made of.
 
-use crate::problem::Stop;
+use crate::problem::{Detail, Stop};
 use crate::remote::{Payload, Remote};
 use edgeloom::id::BlockId;
 use serde::Deserialize;
@@ -14,6 +14,13 @@ use ureq::http::{Method, StatusCode};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A piece as the site tells of it.
+/// A refusal whose details are a part of what it says.
+fn with_details(stop: Stop) -> Stop {
+    let details: String =
+        (stop.details.iter()).map(|Detail { pointer, message }| format!("\n{pointer}: {message}")).collect();
+    Stop { message: stop.message.clone() + &details, ..stop }
+}
+
 /// What an index is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'w> {
@@ -126,7 +133,7 @@ impl Remote {
                     std::thread::sleep(pause);
                     left = left.saturating_sub(pause.max(Duration::from_secs(1)));
                 }
-                None => return self.accept(&mut answer),
+                None => return self.accept(&mut answer).map_err(with_details),
             }
         }
     }

@@ -166,3 +166,34 @@ fn a_file_that_is_no_snapshot_is_said() {
     let ran = run(&["replay", "--snapshot", "text.bin", "x"], &[], &folder);
     assert!(ran.code == 2 && ran.err.contains("RECEIPT_KEYS holds no keys"), "{ran:?}");
 }
+
+#[test]
+fn a_list_is_explained_with_its_index() {
+    let folder = folder("explain-list");
+    let config: wire::Config = serde_json::from_value(json!({
+        "site": "shop", "goals": [{ "id": "order" }], "indexes": [{ "id": "teas", "path": "/teas/{id}" }],
+        "blocks": [{ "id": "usual", "template": "<p>usual</p>" }, { "id": "teaser", "template": "<p>{{title}}</p>", "fields": { "title": { "text": "" } } }],
+        "slots": [{ "id": "next", "goal": "order", "arms": [{ "block": "usual" }], "list": { "index": "teas", "block": "teaser", "length": 1 } }]
+    }))
+    .unwrap();
+    let published = wire::Published { config, learned: Vec::new() };
+    fs::write(folder.join("snapshot.bin"), store::encode(&published, 1, 1).unwrap()).unwrap();
+    let items = ["sencha", "matcha", "mate"].map(|id| format!(r#"{{"id":"{id}","text":"green {id} tea"}}"#));
+    fs::write(folder.join("teas.jsonl"), items.join("\n")).unwrap();
+    let built = run(&["index", "build", "teas.jsonl", "-o", "teas.index"], &[], &folder);
+    assert_eq!(built.code, 0, "{built:?}");
+    let explain = |more: &[&str]| {
+        run(
+            &[&["explain", "--snapshot", "snapshot.bin", r#"{"path":"/teas/mate"}"#], more].concat(),
+            &[],
+            &folder,
+        )
+    };
+    let without = explain(&[]);
+    assert!(without.code == 0 && without.out.contains("give the pieces with --index"), "{without:?}");
+    let with = explain(&["--index", "teas.index"]);
+    assert!(with.code == 0 && with.out.contains("shows items") && !with.out.contains("--index"), "{with:?}");
+    let damaged = explain(&["--index", "teas.jsonl"]);
+    assert!(damaged.code != 0 && damaged.err.contains("teas.jsonl"), "{damaged:?}");
+    fs::remove_dir_all(folder).unwrap();
+}

@@ -118,7 +118,7 @@ mod tests {
         let error = |text: &str| json::read::<Form>(text.as_bytes()).unwrap_err();
         assert_eq!(error("{}").to_string(), "missing field `features`");
         let bad = error(r#"{ "features": [], "trees": [{ "nodes": [{ "missing": "up" }] }] }"#);
-        assert_eq!(bad.to_string(), "unknown variant `up`, expected `left` or `right`");
+        assert_eq!(bad.to_string(), "unknown word `up`, expected `left` or `right`");
         assert_eq!(bad.pointer(), "/trees/0/nodes/0/missing");
     }
 }

@@ -190,7 +190,7 @@ fn errors_say_where_and_what_to_do() {
     let twice = r#"{ "features": ["a", "b", "a"], "trees": [{ "nodes": [{ "value": 1 }] }] }"#;
     assert_eq!(said(twice), "feature \"a\" stands twice or has no name; hint: name each once");
     let wrong = r#"{ "features": ["a"], "trees": [{ "nodes": [{ "value": "1" }] }] }"#;
-    assert_eq!(said(wrong), "/trees/0/nodes/0/value: expected f64, found text");
+    assert_eq!(said(wrong), "/trees/0/nodes/0/value: expected a number, found text");
     let place = r#"{ "features": ["a"], "trees": [{ "nodes": [{ "feature": 0, "threshold": 1, "left": 1, "right": 2 }, { "value": 1 }] }] }"#;
     assert_eq!(said(place), "node 0 of tree 0 has right 2 of 2; hint: count from 0");
 }
