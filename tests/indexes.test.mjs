@@ -130,6 +130,16 @@ test("pieces that are not there, or don't fit together, are no index", async () 
   await problemOf(await nearest({ index: "shop", item: "tea" }), 404);
 });
 
+test("a configuration whose index is not there yet is stored, and that is remarked on", async () => {
+  const etag = (await admin("GET", "config")).headers.get("etag");
+  const body = JSON.stringify({ ...CONFIG, ledger: { origins: [LISTED] }, indexes: [{ id: "ghost", path: "/ghosts/{id}" }] });
+  const answer = await admin("PUT", "config", { body, headers: { "if-match": etag } });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  const [{ pointer, detail }, ...more] = (await answer.json()).warnings;
+  assert.deepEqual([pointer, more], ["/indexes/0", []]);
+  assert.match(detail, /no index 'ghost' yet/);
+});
+
 test("an index is there once its pieces are named, and says what it is", async () => {
   const answer = await put([SHOP], { message: "The shop – all of it" });
   assert.equal(answer.status, 200, await answer.clone().text());

@@ -54,6 +54,28 @@ pub async fn answer(request: Request, env: &Env, path: &str, who: &str) -> Resul
     }
 }
 
+/// The indexes of a configuration that the site has not: their lists show their arms, which nobody would notice.
+pub async fn not_there(env: &Env, site: &str, config: &str) -> Vec<FieldError> {
+    let list = |value: &Value| value.get("indexes").and_then(Value::as_array).cloned().unwrap_or_default();
+    let wanted = json::read(config.as_bytes()).map(|config| list(&config)).unwrap_or_default();
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    // A remark is worth no failure: the configuration is stored.
+    let Ok(answer) = root_call::get(env, site, "/indexes").await else { return Vec::new() };
+    let Ok(bytes) = platform::answer_body(answer).await else { return Vec::new() };
+    let Ok(there) = json::read(&bytes).map(|told| list(&told)) else { return Vec::new() };
+    let is_there = |id: &str| there.iter().any(|index| text(index, "name") == Some(id));
+    let remark = |(place, index): (usize, &Value)| {
+        let id = text(index, "id").filter(|id| !is_there(id))?;
+        let detail = format!(
+            "the site has no index '{id}' yet, so its lists show their arms; hint: edgeloom index push {id}"
+        );
+        Some(FieldError { pointer: format!("/indexes/{place}"), detail })
+    };
+    wanted.iter().enumerate().filter_map(remark).collect()
+}
+
 fn manifest_text(manifest: &Manifest) -> String {
     edgeloom::json::write(manifest)
 }

@@ -79,7 +79,7 @@ async fn get(env: &Env, site: &str, path: &str) -> Result<Response, Problem> {
 async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, Problem> {
     let settings = settings(env);
     let body = request::read(&request, MAX_CONFIG_BYTES).await?;
-    let (json, warnings) = config::check(&body, &settings.site)?;
+    let (json, mut warnings) = config::check(&body, &settings.site)?;
     let (matches, absent) = (header(&request, "if-match"), header(&request, "if-none-match"));
     let mut lines = vec![("x-who", who)];
     lines.extend(matches.as_deref().map(|tag| ("if-match", tag)));
@@ -94,6 +94,7 @@ async fn put_config(request: Request, env: &Env, who: &str) -> Result<Response, 
     let tag = answer.header("etag").unwrap_or_default();
     let bytes = platform::answer_body(answer).await.map_err(unreachable_root)?;
     let told = json::read(&bytes).map_err(unreachable_root)?;
+    warnings.extend(indexes::not_there(env, &settings.site, &json).await);
     let version = json::text(&told, "version").unwrap_or_default();
     let response = respond::json(200, &object(&[("version", &version), ("warnings", &warnings)]));
     respond::set(&response, "etag", &tag);
