@@ -30,7 +30,7 @@ const next = { id: "next", goal: "read", list: { index: "articles", block: "teas
 const block = (id) => ({ id, template: '<a href="{{link}}">{{text}}</a>', fields: { link: { url: "/thanks" }, text: { text: "Some text" } } });
 const config = (slots) => ({
   site: "test",
-  privacy: { mode: "measured", consent: { cookie: "choice", measured: "statistics" } },
+  privacy: { mode: "measured", consent: { cookie: "choice", measured: "statistics", personal: "marketing" } },
   goals: [{ id: "read", path: "/thanks" }],
   blocks: [block("one"), block("two"), { id: "teaser", template: '<a class="teaser" href="{{link}}">{{title}}</a>', fields: { link: { url: "/" }, title: { text: "" } } }],
   indexes: [{ id: "articles", path: "/items/{id}" }],

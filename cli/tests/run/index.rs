@@ -338,6 +338,19 @@ fn eval_judges_by_labels_and_by_a_log() {
         (&of("sketch, this index", 3)["ndcg_loss"], &told["unknown_relevant"]),
         (&json!(0.0), &json!(1))
     );
+    // Then half asked for mugs, now all ask for tea.
+    let asks = |query: &str, n: usize| vec![format!(r#"{{"query":"{query}","relevant":["sencha"]}}"#); n];
+    let then = [asks("mug", 40), asks("sencha", 40)].concat().join("\n");
+    fs::write(folder.join("then.jsonl"), &then).unwrap();
+    fs::write(folder.join("now.jsonl"), asks("sencha", 80).join("\n")).unwrap();
+    let eval = |now: &str| {
+        let line = format!("eval t.index --queries {now} --before then.jsonl --category topic");
+        index(&folder, &line, &[])
+    };
+    let ran = eval("now.jsonl");
+    assert!(ran.code == 0 && ran.out.contains("against 80 earlier queries"), "{ran:?}");
+    assert!(ran.out.contains("has moved"), "{ran:?}");
+    assert!(eval("then.jsonl").out.contains("as before"));
     let row = |n: u32| {
         json!({ "row": n.to_string(), "slot": format!("next.{}", 1 + n % 2), "arm": if n.is_multiple_of(3) { "sencha" } else { "mug" },
                 "time_millis": n * 1_000, "propensity": 0.5, "rewards": { "click": { "n": u32::from(n.is_multiple_of(5)) } } }).to_string()

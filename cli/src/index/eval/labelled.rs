@@ -35,6 +35,21 @@ pub struct Labelled {
 /// # Errors
 /// A file that can't be read, any line at fault, no line at all.
 pub fn read(path: &Path) -> Result<Vec<Labelled>, Stop> {
+    lines(path, parse)
+}
+
+/// Reads queries alone; what is relevant to them is not looked at.
+///
+/// # Errors
+/// See [`read`].
+pub fn read_unlabelled(path: &Path) -> Result<Vec<Labelled>, Stop> {
+    lines(path, |line| Ok((asked(&value(line)?)?, Grades::new())))
+}
+
+fn lines(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<(Asked, Grades), String>,
+) -> Result<Vec<Labelled>, Stop> {
     let (file, mut faults, mut queries) = (name_of(path), Faults::default(), Vec::new());
     for (number, line) in text(path)?.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let place = Place::line(&file, number + 1);
@@ -51,20 +66,29 @@ pub fn read(path: &Path) -> Result<Vec<Labelled>, Stop> {
     Ok(queries)
 }
 
-fn parse(line: &str) -> Result<(Asked, Grades), String> {
-    let shape =
-        "hint: {\"query\": an id, a text or a vector, \"relevant\": [\"id\", …] or {\"id\": grade, …}}";
-    let value: Value =
-        serde_json::from_str(line).map_err(|error| format!("unreadable JSON: {error}; {shape}"))?;
-    let asked = match value.get("query") {
-        Some(Value::String(words)) if !words.trim().is_empty() => Asked::Words(words.clone()),
+/// What a line looks like.
+const SHAPE: &str =
+    "hint: {\"query\": an id, a text or a vector, \"relevant\": [\"id\", …] or {\"id\": grade, …}}";
+
+fn value(line: &str) -> Result<Value, String> {
+    serde_json::from_str(line).map_err(|error| format!("unreadable JSON: {error}; {SHAPE}"))
+}
+
+fn asked(value: &Value) -> Result<Asked, String> {
+    match value.get("query") {
+        Some(Value::String(words)) if !words.trim().is_empty() => Ok(Asked::Words(words.clone())),
         Some(Value::Array(numbers)) => {
             let numbers: Option<Vec<f32>> =
                 numbers.iter().map(|number| Some(number.as_f64()? as f32)).collect();
-            Asked::Vector(numbers.ok_or_else(|| format!("the vector holds what is no number; {shape}"))?)
+            numbers.map(Asked::Vector).ok_or_else(|| format!("the vector holds what is no number; {SHAPE}"))
         }
-        _ => return Err(format!("`query` is missing, empty, or neither text nor vector; {shape}")),
-    };
+        _ => Err(format!("`query` is missing, empty, or neither text nor vector; {SHAPE}")),
+    }
+}
+
+fn parse(line: &str) -> Result<(Asked, Grades), String> {
+    let value = value(line)?;
+    let asked = asked(&value)?;
     let relevant = match value.get("relevant") {
         Some(Value::Array(ids)) => ids.iter().map(|id| Some((id.as_str()?.to_string(), 1.0))).collect(),
         Some(Value::Object(grades)) => {
@@ -73,13 +97,13 @@ fn parse(line: &str) -> Result<(Asked, Grades), String> {
         _ => None,
     };
     let mut relevant: Grades =
-        relevant.ok_or_else(|| format!("`relevant` is neither a list of ids nor grades by id; {shape}"))?;
+        relevant.ok_or_else(|| format!("`relevant` is neither a list of ids nor grades by id; {SHAPE}"))?;
     if let Some((id, grade)) = relevant.iter().find(|(_, grade)| !(0.0..=MAX_GRADE).contains(*grade)) {
         return Err(format!("the grade of '{id}' is {grade}; hint: 0 (not relevant) to {MAX_GRADE}"));
     }
     relevant.retain(|_, grade| *grade > 0.0);
     if relevant.is_empty() {
-        return Err(format!("nothing is relevant, so that no answer could be right; {shape}"));
+        return Err(format!("nothing is relevant, so that no answer could be right; {SHAPE}"));
     }
     Ok((asked, relevant))
 }

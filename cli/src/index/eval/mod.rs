@@ -1,6 +1,7 @@
 //! `edgeloom index eval`: how good the answers of an index are, by queries that people labelled, and by a log of what lists showed and
 //! earned.
 
+mod drift;
 mod labelled;
 mod metrics;
 mod positions;
@@ -12,6 +13,7 @@ use super::{Said, pieces, progress};
 use crate::evaluate::rows;
 use crate::problem::Stop;
 use crate::table::columns;
+use drift::{Counted, Moved};
 use edgeloom::embedding::Embedding;
 use edgeloom::index::{Catalogue, ItemRef, Kind};
 use labelled::{Asked, Labelled};
@@ -31,6 +33,9 @@ pub struct Eval {
     /// Labelled queries: lines of {"query": an id, a text or a vector, "relevant": ["id", …] or {"id": grade, …}}
     #[arg(long, group = "by", value_name = "FILE", requires = "files")]
     queries: Option<PathBuf>,
+    /// Queries of an earlier time, labelled or not: tells whether others are asked now
+    #[arg(long, value_name = "FILE", requires = "queries")]
+    before: Option<PathBuf>,
     /// How many answers are looked at
     #[arg(short, default_values_t = [1, 5, 10], value_delimiter = ',')]
     k: Vec<usize>,
@@ -71,9 +76,20 @@ impl Eval {
             if self.files.is_empty() { None } else { Some(catalogue(&pieces::read(&self.files)?)?) };
         let (mut told, mut text) = (Map::from_iter([("ok".to_string(), json!(true))]), String::new());
         if let (Some(queries), Some(catalogue)) = (&self.queries, &catalogue) {
-            let (found, shown) = self.queries(catalogue, &labelled::read(queries)?, json)?;
+            let queries = labelled::read(queries)?;
+            let (found, shown) = self.queries(catalogue, &queries, json)?;
             told.insert("queries".into(), found);
             text.push_str(&shown);
+            if let Some(before) = &self.before {
+                let before = labelled::read_unlabelled(before)?;
+                let moved = self.moved(catalogue, (&before, &queries), json)?;
+                let [index, verdict, parts] = moved.cells();
+                told.insert("mix".into(), moved.json());
+                text.push_str(&format!(
+                    "\nmix of what is asked, by what is nearest, against {} earlier queries (population stability index)\n{index}  {verdict}  {parts}\n",
+                    before.len()
+                ));
+            }
         }
         if !self.log.is_empty() {
             let log = rows::read(&self.log)?;
@@ -143,6 +159,27 @@ impl Eval {
         let text = format!("{} queries, means with 95 % intervals\n\n{}{remark}", queries.len(), text(&all));
         let told = json!({ "n": queries.len(), "unknown_relevant": unknown, "kinds": told(&all) });
         Ok((told, text))
+    }
+
+    /// How far what is asked lies from what was asked before: a query counts as the item nearest to it, or as the category of that.
+    fn moved(
+        &self,
+        catalogue: &Catalogue,
+        (before, now): (&[Labelled], &[Labelled]),
+        json: bool,
+    ) -> Result<Moved, Stop> {
+        let mut counted: Vec<Counted> = Vec::new();
+        for (is_now, queries) in [(false, before), (true, now)] {
+            let asked: Vec<_> =
+                self.embedded(catalogue, queries, json)?.into_iter().map(|(own, _)| (own, None)).collect();
+            let nearest =
+                rankings(catalogue, &asked, 1)?.into_iter().filter_map(|ids| ids.into_iter().next());
+            let cell = |id: String| {
+                self.category.as_deref().and_then(|field| category(catalogue, &id, field)).unwrap_or(id)
+            };
+            counted.extend(nearest.map(|id| (is_now, cell(id), 1)));
+        }
+        drift::moved(&counted).ok_or_else(|| Stop::new("nothing is near the queries of one of the files", ""))
     }
 
     /// The vectors of the queries, each with the item it is the vector of, which can't be among the answers.

@@ -1,9 +1,9 @@
 //! What a log says of lists: the reward at each position of `read-next.1`, `read-next.2`, …, as shown and with every item equally
 //! often, and whether the mix of what was chosen has moved. All estimates are the core's.
 
+use super::drift::{self, Counted, Moved};
 use crate::evaluate::rows::LogRow;
 use crate::evaluate::views::{DAY_MILLIS, Metric, Views};
-use edgeloom::measure::drift::Mix;
 use edgeloom::measure::estimate::Estimate;
 use edgeloom::measure::off_policy::{Row, Settings, evaluate};
 use serde_json::{Value, json};
@@ -11,14 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Effective visitors below which an interval is a guess.
 const LEAST_UNITS: f64 = 30.0;
-/// Cells that are told apart; the rest is one more. Many make the index deaf.
-const MOST_CELLS: usize = 23;
-/// Below it a mix has hardly moved, whatever chance says.
-const LEAST_INDEX: f64 = 0.1;
-/// Chance of a false alarm.
-const FALSE_ALARMS: f64 = 0.01;
-/// Cells that are told one by one.
-const MOST_TOLD: usize = 3;
 
 /// The name of a list, and the position in it, counted from 1.
 pub fn list_of(slot: &str) -> Option<(&str, u32)> {
@@ -40,20 +32,12 @@ pub struct Position {
     equally: Option<Estimate>,
 }
 
-/// How the mix of one list moved.
-#[derive(Debug)]
-pub struct Moved {
-    list: String,
-    index: f64,
-    is_drift: bool,
-    parts: Vec<(String, f64)>,
-}
-
 /// What a log says of its lists.
 #[derive(Debug)]
 pub struct Lists {
     positions: Vec<Position>,
-    moved: Vec<Moved>,
+    /// How the mix of each list moved.
+    moved: Vec<(String, Moved)>,
 }
 
 /// What the rows say. `category` names what an item counts as in the mix; itself, where it has none.
@@ -110,7 +94,11 @@ fn at(list: &str, position: u32, goal: &str, rows: &[&LogRow]) -> Position {
 }
 
 /// How far the mix of the second half of the time lies from that of the first; a visitor counts once a day for each cell.
-fn moved(list: &str, rows: &Vec<&LogRow>, category: &dyn Fn(&str) -> Option<String>) -> Option<Moved> {
+fn moved(
+    list: &str,
+    rows: &Vec<&LogRow>,
+    category: &dyn Fn(&str) -> Option<String>,
+) -> Option<(String, Moved)> {
     let times = || rows.iter().map(|row| row.time_millis);
     let middle = times().min()? / 2 + times().max()? / 2;
     let mut seen: BTreeMap<(u64, &str, String), u64> = BTreeMap::new();
@@ -122,22 +110,9 @@ fn moved(list: &str, rows: &Vec<&LogRow>, category: &dyn Fn(&str) -> Option<Stri
         let half = u64::from(row.time_millis > middle);
         seen.entry(((row.time_millis / DAY_MILLIS) * 2 + half, who, cell)).or_insert(views);
     }
-    let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for ((_, _, cell), n) in &seen {
-        *totals.entry(cell).or_default() += n;
-    }
-    let mut totals: Vec<_> = totals.into_iter().collect();
-    totals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
-    let own: BTreeSet<&str> = totals.iter().take(MOST_CELLS).map(|(cell, _)| *cell).collect();
-    let (mut then, mut now) = (Mix::default(), Mix::default());
-    for ((time, _, cell), n) in &seen {
-        let cell = own.get(cell.as_str()).copied().unwrap_or("(others)");
-        if time % 2 == 0 { then.add(cell, *n) } else { now.add(cell, *n) }
-    }
-    let stability = now.since(&then)?;
-    let is_drift = stability.index >= LEAST_INDEX && stability.is_drift(FALSE_ALARMS);
-    let parts = stability.parts.into_iter().take(MOST_TOLD).collect();
-    Some(Moved { list: list.into(), index: stability.index, is_drift, parts })
+    let counted: Vec<Counted> =
+        seen.into_iter().map(|((time, _, cell), n)| (time % 2 == 1, cell, n)).collect();
+    Some((list.into(), drift::moved(&counted)?))
 }
 
 impl Lists {
@@ -155,10 +130,10 @@ impl Lists {
             json!({ "list": at.list, "position": at.position, "goal": at.goal, "views": at.views, "rewards": at.rewards,
                     "as_shown": estimate(&at.as_shown), "equally": estimate(&at.equally) })
         });
-        let moved = self.moved.iter().map(|moved| {
-            let parts: Value =
-                moved.parts.iter().map(|(cell, part)| json!({ "cell": cell, "part": part })).collect();
-            json!({ "list": moved.list, "index": moved.index, "is_drift": moved.is_drift, "parts": parts })
+        let moved = self.moved.iter().map(|(list, moved)| {
+            let mut told = moved.json();
+            told["list"] = json!(list);
+            told
         });
         json!({ "positions": positions.collect::<Vec<_>>(), "mix": moved.collect::<Vec<_>>() })
     }
@@ -194,15 +169,8 @@ impl Lists {
         let mut out = crate::table::columns(&lines);
         out.push_str("\nmix of what was chosen, second half of the time against the first (population stability index)\n");
         let mut lines = Vec::new();
-        for moved in &self.moved {
-            let parts: Vec<_> = moved.parts.iter().map(|(cell, part)| format!("{cell} {part:.3}")).collect();
-            let verdict = if moved.is_drift { "has moved" } else { "as before" };
-            lines.push(vec![
-                moved.list.clone(),
-                format!("{:.3}", moved.index),
-                verdict.into(),
-                parts.join(", "),
-            ]);
+        for (list, moved) in &self.moved {
+            lines.push([&[list.clone()][..], &moved.cells()].concat());
         }
         out + &crate::table::columns(&lines)
     }
@@ -244,7 +212,7 @@ mod tests {
         assert!((shown.value - (0.8 * rate("a") + 0.2 * rate("b"))).abs() < 1e-9, "{shown:?}");
         assert!((equally.value - 0.5 * (rate("a") + rate("b"))).abs() < 1e-9, "{equally:?}");
         assert!(equally.interval.low < equally.value && equally.value < equally.interval.high);
-        assert!(!found.moved[0].is_drift && found.text().contains("next  1"), "{}", found.text());
+        assert!(!found.moved[0].1.is_drift && found.text().contains("next  1"), "{}", found.text());
     }
 
     #[test]
@@ -260,13 +228,13 @@ mod tests {
             }
         };
         let all: Vec<_> = log.iter().collect();
-        assert!(!lists(&all, &topic(true)).moved[0].is_drift);
+        assert!(!lists(&all, &topic(true)).moved[0].1.is_drift);
         let late: Vec<LogRow> = log
             .iter()
             .filter(|row| row.time_millis < 200_000 || row.arm.as_deref() < Some("i2"))
             .cloned()
             .collect();
         let found = lists(&late.iter().collect::<Vec<_>>(), &topic(true));
-        assert!(found.moved[0].is_drift, "{found:?}");
+        assert!(found.moved[0].1.is_drift, "{found:?}");
     }
 }
