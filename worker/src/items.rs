@@ -21,9 +21,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Items whose HTML is kept, if it has no more bytes than these: eight megabytes at most, two with a teaser of half a kilobyte.
-const KEPT: usize = 4_096;
-const KEPT_BYTES: usize = 2_048;
+/// Items whose HTML is kept, if it has no more bytes than these: eight megabytes at most, four with a teaser of half a kilobyte.
+const KEPT: usize = 8_192;
+const KEPT_BYTES: usize = 1_024;
 /// Look-ups whose candidates are kept: without a trail all visits of a page look up the same for an hour. 512 of twenty candidates are
 /// a megabyte and a half.
 const KEPT_LOOKUPS: usize = 512;
