@@ -1,7 +1,7 @@
 //! Whether a mix has moved: of what lists show, or of what is asked. Counts cells; what a cell is the callers know.
 
 use edgeloom::measure::drift::Mix;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Cells that are told apart; the rest is one more. Many make the index deaf.
@@ -52,9 +52,11 @@ pub fn moved(counted: &[Counted]) -> Option<Moved> {
 
 impl Moved {
     /// For machines.
-    pub fn json(&self) -> Value {
+    pub fn json(&self) -> Map<String, Value> {
         let part = |(cell, part): &(String, f64)| json!({ "cell": cell, "part": part });
-        json!({ "index": self.index, "is_drift": self.is_drift, "parts": self.parts.iter().map(part).collect::<Vec<_>>() })
+        let parts: Value = self.parts.iter().map(part).collect();
+        let members = [("index", json!(self.index)), ("is_drift", json!(self.is_drift)), ("parts", parts)];
+        members.map(|(name, value)| (name.to_string(), value)).into_iter().collect()
     }
 
     /// The index, the verdict, and the cells that moved most.

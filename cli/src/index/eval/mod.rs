@@ -84,7 +84,7 @@ impl Eval {
                 let before = labelled::read_unlabelled(before)?;
                 let moved = self.moved(catalogue, (&before, &queries), json)?;
                 let [index, verdict, parts] = moved.cells();
-                told.insert("mix".into(), moved.json());
+                told.insert("mix".into(), Value::Object(moved.json()));
                 text.push_str(&format!(
                     "\nmix of what is asked, by what is nearest, against {} earlier queries (population stability index)\n{index}  {verdict}  {parts}\n",
                     before.len()

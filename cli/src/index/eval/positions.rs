@@ -132,8 +132,8 @@ impl Lists {
         });
         let moved = self.moved.iter().map(|(list, moved)| {
             let mut told = moved.json();
-            told["list"] = json!(list);
-            told
+            told.insert("list".into(), json!(list));
+            Value::Object(told)
         });
         json!({ "positions": positions.collect::<Vec<_>>(), "mix": moved.collect::<Vec<_>>() })
     }
