@@ -350,3 +350,23 @@ pub async fn asked(env: &Env, context: &Context, name: &str) -> Found {
         None => Found::NotLoaded,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_is_stale_an_hour_after_it_was_confirmed_last() {
+        let mut memory = Memory::default();
+        assert!(memory.is_stale(0), "nothing was ever confirmed");
+        for asked in [1_000, 5_000] {
+            memory.asked_millis = Some(asked);
+            memory.take(Manifests::write(1, &[]).as_bytes());
+            assert!(!memory.is_stale(asked + STALE_MILLIS - 1));
+            assert!(memory.is_stale(asked + STALE_MILLIS));
+        }
+        // That KV was asked again, and did not answer, confirms nothing.
+        memory.asked_millis = Some(5_000 + STALE_MILLIS);
+        assert!(memory.is_stale(5_000 + STALE_MILLIS));
+    }
+}
