@@ -53,6 +53,8 @@ enum Kind {
 /// The fields that could be filtered by, with the kind of what is in them.
 fn kinds(fields: &Map<String, Value>) -> impl Iterator<Item = (&str, Kind)> {
     fields.iter().filter_map(|(name, value)| match value {
+        // An empty list is no value.
+        Value::Array(list) if list.is_empty() => None,
         Value::String(_) | Value::Array(_) => Some((name.as_str(), Kind::Text)),
         Value::Number(_) | Value::Bool(_) => Some((name.as_str(), Kind::Number)),
         Value::Null | Value::Object(_) => None,
@@ -88,6 +90,7 @@ mod tests {
         let items = items(&[
             ("a", json!({ "price": 3, "topic": "tea", "deep": {} })),
             ("b", json!({ "price": true, "topic": ["tea", "cups"], "deep": null })),
+            ("c", json!({ "price": [], "topic": [] })),
         ]);
         assert_eq!(of_items(&items, &["price".into()]), Vec::<String>::new());
     }

@@ -14,11 +14,13 @@ use ureq::http::{Method, StatusCode};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A piece as the site tells of it.
-/// A refusal whose details are a part of what it says.
-fn with_details(stop: Stop) -> Stop {
+/// A refusal of an index: its details are a part of what it says, and what helps is not what helps a configuration.
+fn refused(status: StatusCode, stop: Stop) -> Stop {
     let details: String =
         (stop.details.iter()).map(|Detail { pointer, message }| format!("\n{pointer}: {message}")).collect();
-    Stop { message: stop.message.clone() + &details, ..stop }
+    let again = "run the same command again: it starts from what is in use then";
+    let help = if status == StatusCode::CONFLICT { Some(again.to_string()) } else { stop.help };
+    Stop { message: stop.message + &details, help, blame: stop.blame, details: stop.details }
 }
 
 /// What an index is to be.
@@ -133,7 +135,10 @@ impl Remote {
                     std::thread::sleep(pause);
                     left = left.saturating_sub(pause.max(Duration::from_secs(1)));
                 }
-                None => return self.accept(&mut answer).map_err(with_details),
+                None => {
+                    let status = answer.status();
+                    return self.accept(&mut answer).map_err(|stop| refused(status, stop));
+                }
             }
         }
     }

@@ -248,6 +248,10 @@ fn pieces_are_sent_once_and_changes_go_on_top() {
     // What somebody else puts in use meanwhile is not overwritten.
     let live = of_site(&folder, &site, "list --json").json();
     assert_eq!(body["before"], live["indexes"][0]["version"]);
+    site.script("PUT /_edgeloom/admin/indexes/next", problem(409, "Changed meanwhile", "It is 'x' now."));
+    let ran = of_site(&folder, &site, "delta next --delete mug");
+    assert!(ran.code == 1 && ran.err.contains("run the same command again"), "{ran:?}");
+    assert!(!ran.err.contains("publish"), "{ran:?}");
     let ran = of_site(&folder, &site, "delta next --upsert new.jsonl --dimensions 32");
     assert!(
         ran.code == 2 && unwrapped(&ran.err).contains("'hashing-64', this would be 'hashing-32'"),
